@@ -46,7 +46,7 @@ def messages():
 @pytest.mark.parametrize("code", FORMS)
 def test_every_message_has_a_translation_in_every_form(messages, code):
     """Six plural forms in Arabic, two in French."""
-    found = language.catalogue(code)
+    found = language.load_catalogue(code)
     assert found.num_plurals == FORMS[code]
     known = {message.id: message for message in found if message.id}
 
@@ -61,7 +61,7 @@ def test_every_message_has_a_translation_in_every_form(messages, code):
 @pytest.mark.parametrize("code", FORMS)
 def test_translations_have_the_placeholders_of_their_message(code):
     """The number may be a word in the forms of 0, 1 and 2."""
-    for message in language.catalogue(code):
+    for message in language.load_catalogue(code):
         if isinstance(message.id, tuple):
             wanted = placeholders(message.id[1])
             for form, text in enumerate(message.string):
@@ -73,7 +73,7 @@ def test_translations_have_the_placeholders_of_their_message(code):
 
 def test_french_punctuation_has_non_breaking_spaces():
     """Before colon, semicolon, question and exclamation mark, and inside guillemets."""
-    for message in language.catalogue("fr"):
+    for message in language.load_catalogue("fr"):
         for text in (message.string,) if isinstance(message.string, str) else message.string:
             assert message.id == "" or not re.search(r" [:;?!»]|« |\w[:;?!](\s|$)", text), text
 
@@ -180,7 +180,7 @@ def test_without_babel_the_error_is_in_all_languages(monkeypatch):
     """No catalogue can be read."""
     monkeypatch.setitem(sys.modules, "babel.messages.pofile", None)
     with pytest.raises(HotlineError, match=r"extra.*supplément.*إضافية.*pip install"):
-        language.catalogue("ar")
+        language.load_catalogue("ar")
 
 
 @pytest.mark.parametrize("n", [0, 1, 999, 1000, -1234, 12_345_678])
@@ -205,7 +205,7 @@ def test_arabic_plurals_follow_the_grammar(n, text):
 
 def test_no_arabic_noun_follows_a_number_of_any_size():
     """The message has plural forms, or the noun stands elsewhere."""
-    for message in language.catalogue("ar"):
+    for message in language.load_catalogue("ar"):
         if isinstance(message.id, str):
             assert not re.search(r"{(n|most|more)} \w+ًا", message.string), message.id
 
@@ -294,13 +294,15 @@ def test_a_translation_with_wrong_placeholders_falls_back_to_english(monkeypatch
     for slip in ("reste {tmie}", "reste {time", "reste {}", "reste {time.__class__}", "reste }"):
         text = 'msgid ""\nmsgstr "Content-Type: text/plain; charset=utf-8\\n"\n\n'
         text += f'msgid "{message}"\nmsgstr "{slip}"\n\nmsgid "State"\nmsgstr "Etat"\n'
-        monkeypatch.setattr(language, "_text_of", lambda _, text=text: text.encode())
-        translate = language.Translator("fr", language._compiled(language.catalogue("fr")))
+        monkeypatch.setattr(language, "_read_catalogue", lambda _, text=text: text.encode())
+        translate = language.Translator(
+            "fr", language._compile_catalogue(language.load_catalogue("fr"))
+        )
         assert translate(message, time="1 h") == "1 h left"
         assert translate("State") == "Etat"
-    monkeypatch.setattr(language, "_text_of", lambda _: b'msgid "a\nmsgstr b\n\xff')
+    monkeypatch.setattr(language, "_read_catalogue", lambda _: b'msgid "a\nmsgstr b\n\xff')
     with pytest.raises(HotlineError, match=r"fr/LC_MESSAGES/screener\.po"):
-        language.catalogue("fr")
+        language.load_catalogue("fr")
 
 
 def test_a_signature_is_valid_for_one_version_of_the_texts():

@@ -1,4 +1,4 @@
-"""Sentence: English text that remembers its message and values, so it can be translated later."""
+"""Sentences: English texts that can be translated later, from their message and values."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 
 class Sentence(str):
-    """A message filled with values, which may be sentences too. As a string it is English."""
+    """An English string that keeps its message and values, which may be sentences too."""
 
     __slots__ = ("message", "values")
     message: str
@@ -17,19 +17,22 @@ class Sentence(str):
 
 
 def mark(message: str, /, **values: object) -> Sentence:
-    """Return a message of the catalogues as a Sentence, filled with values if there are any."""
+    """Return a message as a Sentence, filled with the values if there are any.
+
+    Marks the message for the catalogues.
+    """
     sentence = Sentence(message.format(**values) if values else message)
     sentence.message, sentence.values = message, values
     return sentence
 
 
 def to_json(text: str) -> str:
-    """Return a text as it is recorded: plain, or a Sentence with its parts."""
+    """Return the stored form of a text, or of a Sentence with its message and values."""
     return json.dumps(_to_data(text), ensure_ascii=False)
 
 
 def from_json(record: str) -> str:
-    """Return the text or Sentence that was recorded."""
+    """Return a stored text or Sentence."""
     text: str = _from_data(json.loads(record))
     return text
 
@@ -48,7 +51,7 @@ def _from_data(data: Any) -> Any:
     return data
 
 
-_REASONS = {
+_ERROR_SENTENCES = {
     errno.ENOENT: mark("it is not there"),
     errno.ENOTDIR: mark("a part of its path is no folder"),
     errno.EISDIR: mark("it is a folder"),
@@ -65,5 +68,5 @@ _REASONS = {
 
 
 def describe_os_error(error: OSError) -> str:
-    """Return the reason of a system error as a Sentence, or in the system's words if it is rare."""
-    return _REASONS.get(error.errno or 0) or error.strerror or type(error).__name__
+    """Return a system error as a Sentence, or in the system's words if it is rare."""
+    return _ERROR_SENTENCES.get(error.errno or 0) or error.strerror or type(error).__name__

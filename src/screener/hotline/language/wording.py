@@ -1,4 +1,4 @@
-"""Wording: the names of states and outcomes, and what each state means to a reporter."""
+"""Names of states and outcomes, and texts that explain a state to a reporter."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ OUTCOMES: Mapping[Outcome, str] = MappingProxyType(
     {"illegal": mark("illegal"), "not_illegal": mark("not illegal")}
 )
 
-LISTED: Mapping[str, str] = MappingProxyType(
+# The states of a listed record.
+RECORD_STATES: Mapping[str, str] = MappingProxyType(
     {
         "confirmed": mark("confirmed"),
         "disputed": mark("disputed"),
@@ -33,8 +34,8 @@ LISTED: Mapping[str, str] = MappingProxyType(
         "withdrawn": mark("taken off the list"),
     }
 )
-"""The states of a listed record."""
 
+# What each state means to the reporter, without describing the content.
 FOR_REPORTERS: Mapping[State, str] = MappingProxyType(
     {
         "received": mark("Your report has arrived. An analyst of the hotline will look at it."),
@@ -48,11 +49,10 @@ FOR_REPORTERS: Mapping[State, str] = MappingProxyType(
         "withdrawn": mark("Your report has been withdrawn. Nothing more will be done with it."),
     }
 )
-"""What each state means to the reporter, without describing the content."""
 
 
 def warn_of_unreviewed(translate: Translator) -> str | None:
-    """Return a warning for the operator, never for reporters, about unreviewed texts, or None."""
+    """Return a warning about unreviewed texts for the operator (not for reporters), or None."""
     languages = list_unreviewed()
     if not languages:
         return None

@@ -112,25 +112,25 @@ def render_html(notice: Notice, translate: Translator) -> str:
     """Return the notice as an HTML page."""
     ltr = {notice.id, notice.case}
     pairs = [
-        (html.escaped(name), html.code(value) if value in ltr else html.isolate(value))
+        (html.escape_text(name), html.code(value) if value in ltr else html.isolate(value))
         for name, value in _facts(notice, translate)
     ]
     name = html.isolate(notice.hotline.name)
     body = f"<p>{html.fill(_request(translate), hotline=name)}</p>\n{html.definition_list(pairs)}"
     if notice.addresses:
         body += (
-            f"<h2>{html.escaped(_addresses_head(notice, translate))}</h2>\n"
-            f"<p>{html.escaped(_addresses_hint(translate))}</p>\n"
+            f"<h2>{html.escape_text(_addresses_head(notice, translate))}</h2>\n"
+            f"<p>{html.escape_text(_addresses_hint(translate))}</p>\n"
             + _listed(html.code(defang(one)) for one in notice.addresses)
         )
     if notice.hashes:
-        body += f"<h2>{html.escaped(_hashes_head(notice, translate))}</h2>\n" + _listed(
+        body += f"<h2>{html.escape_text(_hashes_head(notice, translate))}</h2>\n" + _listed(
             f"{html.code(kind)} {html.code(value)}" for kind, value in _hashes(notice, translate)
         )
     example = "\n".join(text(one) for one in acknowledgements.example(notice.id))
     body += (
-        f"<h2>{html.escaped(translate('How to answer'))}</h2>\n"
-        f"<p>{html.escaped(_answer(translate))}</p>\n"
+        f"<h2>{html.escape_text(translate('How to answer'))}</h2>\n"
+        f"<p>{html.escape_text(_answer(translate))}</p>\n"
         f'<pre dir="ltr">{example}</pre>\n'
     )
     return html.page(opening("case notify"), translate, _title(notice, translate), body)

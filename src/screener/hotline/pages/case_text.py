@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, tzinfo
 
 from screener.hotline.language.translator import Translator
-from screener.hotline.language.wording import LISTED, OUTCOMES, STATES
+from screener.hotline.language.wording import OUTCOMES, RECORD_STATES, STATES
 from screener.hotline.model.addresses import defang
 from screener.hotline.model.case import Case, ListMatch, Sent
 
@@ -70,7 +70,9 @@ def format_details(
     if case.basis is not None and case.outcome == "illegal":  # otherwise it was reversed
         yield translate("Basis: {basis}", basis=case.basis)
     for entry, state in case.entries:
-        yield translate("The hotline's list: {entry}, {state}", entry=entry, state=LISTED[state])
+        yield translate(
+            "The hotline's list: {entry}, {state}", entry=entry, state=RECORD_STATES[state]
+        )
     for event in case.events:
         yield translate(
             "{time}: {state}, by {by}: {reason}", time=translate.moment(event.at, zone),
@@ -117,6 +119,6 @@ def format_list_matches(matches: Iterable[ListMatch], translate: Translator) -> 
     for (name, source, entry, state, distance), kinds in groups.items():
         yield translate(
             "Known: {list}, {source}/{entry}, {state} ({kind}, distance {distance})",
-            list=name, source=source, entry=entry, state=LISTED.get(state, state),
+            list=name, source=source, entry=entry, state=RECORD_STATES.get(state, state),
             kind=", ".join(sorted(kinds)), distance=distance,
         )  # fmt: skip

@@ -84,7 +84,7 @@ def render_page(
     )
     time = html.bdi(translate.moment(now, hotline.zone))
     body = (
-        f"<p>{html.escaped(translate('As of'))} {time}</p>\n"
+        f"<p>{html.escape_text(translate('As of'))} {time}</p>\n"
         + _numbers(numbers, translate)
         + "".join(_section(title, content, translate) for title, content in sections)
         + _footer(load() if helplines is None else helplines, translate)
@@ -94,8 +94,8 @@ def render_page(
 
 
 def _section(title: str, body: str, translate: Translator) -> str:
-    return f"<h2>{html.escaped(title)}</h2>\n" + (
-        body or f"<p>{html.escaped(translate('none'))}</p>\n"
+    return f"<h2>{html.escape_text(title)}</h2>\n" + (
+        body or f"<p>{html.escape_text(translate('none'))}</p>\n"
     )
 
 
@@ -113,8 +113,8 @@ def _numbers(numbers: Figures, translate: Translator) -> str:
         (_median(everyone, translate), translate("median time to removal"), ""),
     ]
     cells = "".join(
-        f'<div class="figure {kind}"><b>{html.escaped(number)}</b>'
-        f"<span>{html.escaped(label)}</span></div>"
+        f'<div class="figure {kind}"><b>{html.escape_text(number)}</b>'
+        f"<span>{html.escape_text(label)}</span></div>"
         for number, label, kind in shown
     )
     return f'<div class="figures">{cells}</div>\n'
@@ -141,13 +141,13 @@ def _running(cases: list[Case], now: datetime, hotline: Hotline, translate: Tran
         (
             html.code(case.reference),
             _time(case, now, translate),
-            html.escaped(translate(STATES[case.state])),
+            html.escape_text(translate(STATES[case.state])),
             when(case.received),
             when(case.due),
         )
         for case in cases
     ]
-    return html.table(map(html.escaped, heads), rows) if rows else ""
+    return html.table(map(html.escape_text, heads), rows) if rows else ""
 
 
 def _when(now: datetime, hotline: Hotline, translate: Translator) -> Callable[[datetime], str]:
@@ -176,7 +176,7 @@ def _partners(numbers: Figures, names: Mapping[str, str], translate: Translator)
         return ""
     rows.append(
         (
-            f'<span class="strong">{html.escaped(translate("all"))}</span>',
+            f'<span class="strong">{html.escape_text(translate("all"))}</span>',
             *_removals(numbers.all, translate),
         )
     )
@@ -184,18 +184,18 @@ def _partners(numbers: Figures, names: Mapping[str, str], translate: Translator)
         "Counted from when the report was received. The share is of notices that were removed or"
         " are past due; the median is of what was removed."
     )
-    return html.table(map(html.escaped, heads), rows) + f"<p>{html.escaped(hint)}</p>\n"
+    return html.table(map(html.escape_text, heads), rows) + f"<p>{html.escape_text(hint)}</p>\n"
 
 
 def _removals(removals: Removals, translate: Translator) -> tuple[str, ...]:
-    share = html.escaped(_share(removals, translate))
+    share = html.escape_text(_share(removals, translate))
     if removals.share is not None:
-        share += f" ({html.escaped(_part(removals.in_time, removals.counted, translate))})"
+        share += f" ({html.escape_text(_part(removals.in_time, removals.counted, translate))})"
     numbers = (removals.sent, removals.acknowledged, removals.removed, removals.refused)
     return (
-        *(html.escaped(translate.number(n)) for n in numbers),
+        *(html.escape_text(translate.number(n)) for n in numbers),
         share,
-        html.escaped(_median(removals, translate)),
+        html.escape_text(_median(removals, translate)),
     )
 
 
@@ -219,9 +219,9 @@ def _months(months: Iterable[Month], translate: Translator) -> str:
         rows.append(
             (
                 html.isolate(one.month),
-                *(html.escaped(translate.number(n)) for n in numbers),
-                html.escaped(in_time),
-                html.escaped(_median(one, translate)),
+                *(html.escape_text(translate.number(n)) for n in numbers),
+                html.escape_text(in_time),
+                html.escape_text(_median(one, translate)),
             )
         )
     if not rows:
@@ -230,7 +230,7 @@ def _months(months: Iterable[Month], translate: Translator) -> str:
         "Each step counts in the month in which it was taken. The share and the median are of what"
         " was removed in the month, counted from when the report was received."
     )
-    return html.table(map(html.escaped, heads), rows) + f"<p>{html.escaped(hint)}</p>\n"
+    return html.table(map(html.escape_text, heads), rows) + f"<p>{html.escape_text(hint)}</p>\n"
 
 
 def _ended(cases: list[Case], now: datetime, hotline: Hotline, translate: Translator) -> str:
@@ -240,7 +240,7 @@ def _ended(cases: list[Case], now: datetime, hotline: Hotline, translate: Transl
     rows = [
         (
             html.code(case.reference),
-            html.escaped(translate(STATES[case.state])),
+            html.escape_text(translate(STATES[case.state])),
             when(case.received),
             when(case.since),
         )
@@ -250,13 +250,13 @@ def _ended(cases: list[Case], now: datetime, hotline: Hotline, translate: Transl
         return ""
     more = len(ended) - len(rows)
     rest = translate.plural("and {n} more case", "and {n} more cases", more) if more else ""
-    return html.table(map(html.escaped, heads), rows) + (
-        f"<p>{html.escaped(rest)}</p>\n" if rest else ""
+    return html.table(map(html.escape_text, heads), rows) + (
+        f"<p>{html.escape_text(rest)}</p>\n" if rest else ""
     )
 
 
 def _footer(helplines: tuple[Helpline, ...], translate: Translator) -> str:
     note = translate("This page names no address, no picture and no person.")
     warnings = (warn_of_unreviewed(translate), warn_of_unchecked(helplines, translate))
-    notes = "".join(f'<p class="note">{html.escaped(one)}</p>\n' for one in warnings if one)
-    return f"<footer><p>{html.escaped(note)}</p>\n{notes}</footer>\n"
+    notes = "".join(f'<p class="note">{html.escape_text(one)}</p>\n' for one in warnings if one)
+    return f"<footer><p>{html.escape_text(note)}</p>\n{notes}</footer>\n"
