@@ -228,7 +228,7 @@ class Desk:
             raise HotlineError(lost.message, **lost.values)
         with self._store.begin_step(reference, now) as (connection, case):
             notifying.notify(
-                connection, case, directory, directory.named(partner), by=by, reason=reason, at=now
+                connection, case, directory, directory.get(partner), by=by, reason=reason, at=now
             )
         for case_of, recipient, error in self.backlog.notices:
             if (case_of, recipient) == (reference, partner):

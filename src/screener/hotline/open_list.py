@@ -1,4 +1,4 @@
-"""Open hash lists with errors that can be translated."""
+"""Open hash lists, with errors that can be translated."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from screener.lists.hashlist import HashList
 
 
 def open_list(path: Path) -> HashList:
-    """Open a list. Raises HotlineError."""
+    """Open a list. Raises HotlineError if it is missing or cannot be used."""
     with translate_list_errors(path):
         return HashList.open(path)
 
 
 @contextmanager
 def translate_list_errors(path: Path) -> Iterator[None]:
-    """Turn errors of a list into HotlineErrors that name it."""
+    """Raise errors of a list as HotlineErrors that name it."""
     try:
         yield
     except (ListError, IndexFileError) as error:
-        if not path.exists():  # do not create one: an empty list would be trusted
+        if not path.exists():  # creating an empty list would hide the loss
             message = mark(
                 "the list {file} is not there: mount its disk, or take it out of settings.toml"
             )

@@ -98,17 +98,17 @@ class Store:
     @property
     def own_list(self) -> HashList:
         """Return the hotline's own list as it is now."""
-        return open_list(self.folder / own_list.FOLDER)
+        return open_list(self.folder / own_list.FOLDER_NAME)
 
     @property
     def settings(self) -> Settings:
         """Read the settings."""
-        return Settings.load(self.folder / settings.FILE)
+        return Settings.load(self.folder / settings.FILE_NAME)
 
     @property
     def partners(self) -> Partners:
         """Read the hotline and its partners. Raises HotlineError."""
-        return partners.load(self.folder / partners.FILE)
+        return partners.load(self.folder / partners.FILE_NAME)
 
     @contextlib.contextmanager
     def begin_step(self, reference: str, at: datetime) -> Iterator[tuple[sqlite3.Connection, Case]]:
@@ -132,7 +132,9 @@ class Store:
         """
         case_database.check_folder(self.folder)
         with self._locked():
-            trouble = case_log.find_key_error(self.settings.log_key, self.folder / case_log.FILE)
+            trouble = case_log.find_key_error(
+                self.settings.log_key, self.folder / case_log.FILE_NAME
+            )
             if trouble is not None:
                 raise trouble
             self.complete()
@@ -153,8 +155,10 @@ class Store:
         self._write_rest()
 
     def _write_rest(self) -> None:
-        path = self.folder / own_list.FOLDER
-        own = self.partners.hotline.terms if (self.folder / partners.FILE).exists() else Terms()
+        path = self.folder / own_list.FOLDER_NAME
+        own = (
+            self.partners.hotline.terms if (self.folder / partners.FILE_NAME).exists() else Terms()
+        )
         trusted_terms.update(self.folder, self.settings)
         with translate_list_errors(path):
             records = own_list.write(self.folder, own)
@@ -184,13 +188,16 @@ def _check_free(folder: Path) -> None:
 
 def _make(folder: Path) -> None:
     """Create a hotline's files. After an interrupted creation, filled-in files stay."""
-    shutil.rmtree(folder / own_list.FOLDER, ignore_errors=True)
-    log = folder / case_log.FILE
+    shutil.rmtree(folder / own_list.FOLDER_NAME, ignore_errors=True)
+    log = folder / case_log.FILE_NAME
     for path in (folder / "hotline.key", folder / "hotline.pub", log, head_path(log)):
         path.unlink(missing_ok=True)
     make_keys(folder)
-    for name, text in ((settings.FILE, settings.TEMPLATE), (partners.FILE, partners.TEMPLATE)):
+    for name, text in (
+        (settings.FILE_NAME, settings.TEMPLATE),
+        (partners.FILE_NAME, partners.TEMPLATE),
+    ):
         if not (folder / name).exists():
             write_new(folder / name, text.encode())
-    HashList.create(folder / own_list.FOLDER)
+    HashList.create(folder / own_list.FOLDER_NAME)
     case_database.create(folder)

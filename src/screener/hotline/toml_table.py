@@ -1,4 +1,4 @@
-"""Read one table of an operator's TOML file, with translatable errors that name file and field."""
+"""Read tables of an operator's TOML file, with translatable errors that name file and field."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from screener.errors import HotlineError
 from screener.hotline.language.sentence import describe_os_error, mark
 from screener.system import files
 
-_LONGEST = 2000  # characters of a text
+_MAX_TEXT_LENGTH = 2000
 Choice = TypeVar("Choice", bound=str)
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table of a file, and its name; "" for the root table."""
+    """A table of a TOML file. The root table has the name ""."""
 
     file: str
     name: str
@@ -26,7 +26,7 @@ class Table:
 
     @classmethod
     def load(cls, path: Path) -> Table:
-        """Read a TOML file. Raises HotlineError."""
+        """Read a TOML file. Raises HotlineError if it cannot be read or is not TOML."""
         try:
             return cls(str(path), "", files.read_toml(path))
         except OSError as error:
@@ -38,7 +38,7 @@ class Table:
         raise HotlineError(mark("{file} cannot be read: {why}"), file=path, why=reason)
 
     def error(self, message: str, name: str, **values: object) -> HotlineError:
-        """Return an error about a field; the message has places for `{file}` and `{field}`."""
+        """Return an error about a field; `message` has places for `{file}` and `{field}`."""
         full = f"{self.name}.{name}" if self.name else name
         return HotlineError(message, file=self.file, field=full, **values)
 
@@ -56,19 +56,24 @@ class Table:
             raise self.error(mark("{file}: {field} is not a table, or is missing"), name)
         return Table(self.file, f"{self.name}.{name}" if self.name else name, value)
 
-    def text(self, name: str, default: str | None = None, *, longest: int = _LONGEST) -> str:
-        """Return one line of text, which must not be empty unless there is a default."""
+    def text(
+        self, name: str, default: str | None = None, *, max_length: int = _MAX_TEXT_LENGTH
+    ) -> str:
+        """Return one line of text.
+
+        Raises HotlineError if it is not one line, too long, or empty without a default.
+        """
         value = self.values.get(name, default)
         if not isinstance(value, str) or (default is None and not value.strip()):
             message = mark("{file}: {field} must be a text, not missing or empty")
             raise self.error(message, name)
-        if len(value) > longest or not value.isprintable():
+        if len(value) > max_length or not value.isprintable():
             message = mark("{file}: {field} must be one line of text, at most {most} characters")
-            raise self.error(message, name, most=longest)
+            raise self.error(message, name, most=max_length)
         return value.strip()
 
-    def matching(self, name: str, pattern: str, example: str, default: str | None = None) -> str:
-        """Return one line of text that matches a pattern."""
+    def text_like(self, name: str, pattern: str, example: str, default: str | None = None) -> str:
+        """Return one line of text. Raises HotlineError if it does not match a pattern."""
         value = self.text(name, default)
         if not re.fullmatch(pattern, value, re.ASCII):
             raise self.error(
@@ -84,7 +89,7 @@ class Table:
         return tuple(value)
 
     def choice(self, name: str, choices: Sequence[str], default: str | None = None) -> str:
-        """Return one of some texts."""
+        """Return a text. Raises HotlineError if it is not among the choices."""
         value = self.text(name, default)
         if value not in choices and value != default:
             message = mark("{file}: {field} must be one of {known}")
@@ -98,7 +103,7 @@ class Table:
         example: str,
         default: Sequence[Choice] = (),
     ) -> tuple[Choice, ...]:
-        """Return a list of texts, each once. Raises HotlineError unless all are choices."""
+        """Return a list of texts without duplicates. Raises HotlineError if one is no choice."""
         value = self.values.get(name, list(default))
         if not isinstance(value, list) or not all(map(is_choice, value)):
             message = mark("{file}: {field} must be a list with some of: {known}")

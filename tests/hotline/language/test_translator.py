@@ -307,7 +307,7 @@ def test_a_translation_with_wrong_placeholders_falls_back_to_english(monkeypatch
 
 def test_a_signature_is_valid_for_one_version_of_the_texts():
     """Unsigned texts are unreviewed."""
-    text = language._text_of("ar")
+    text = language._read_catalogue("ar")
     whole = {"by": "a reader", "on": "2026-11-25", "sha256": hashlib.sha256(text).hexdigest()}
 
     assert language._is_signed(whole, text)

@@ -204,7 +204,7 @@ def test_a_digest_with_a_quality_is_refused(kind, score):
 
 def test_a_record_that_cannot_be_listed_stops_no_other(tmp_path, monkeypatch):
     """It stays in the backlog until it can be listed."""
-    desk, made, broken = make_desk(tmp_path / "hotline"), own_list._row, []
+    desk, made, broken = make_desk(tmp_path / "hotline"), own_list._to_entry, []
 
     def row(source, due):
         if not broken:
@@ -213,7 +213,7 @@ def test_a_record_that_cannot_be_listed_stops_no_other(tmp_path, monkeypatch):
             raise ValueError("of no use")
         return made(source, due)
 
-    monkeypatch.setattr(own_list, "_row", row)
+    monkeypatch.setattr(own_list, "_to_entry", row)
     took = take(desk, report_of(ITEM), report_of(item_of(IMAGES / "bridge.jpg")))
 
     assert [one.status for one in took] == ["new", "new"]

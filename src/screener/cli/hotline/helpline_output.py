@@ -46,7 +46,7 @@ def print_helplines(country: str | None, corrections: Path | None, translate: Tr
     except HotlineError as error:
         print_error(error, translate)
         loaded = helplines.load()
-    for line in helplines.lines(
+    for line in helplines.format_lines(
         helplines.select_for_reporter(country, language, helplines=loaded), translate
     ):
         click.echo(line)

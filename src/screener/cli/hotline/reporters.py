@@ -54,7 +54,7 @@ class ReporterCommand(TranslatedCommand):
 
         translate = current_translator(ctx)
         formatter.write_paragraph()
-        for line in helplines.lines(
+        for line in helplines.format_lines(
             helplines.select_for_reporter(None, translate.language), translate
         ):
             formatter.write(f"{line}\n")

@@ -17,7 +17,7 @@ from screener.reporting.audit.chain import Head, head_path, read_head
 from screener.system.installation import __version__
 from screener.system.signatures import read_private_key
 
-FILE = "cases.audit"
+FILE_NAME = "cases.audit"
 _EVENT = "case"  # of a line
 
 
@@ -27,7 +27,7 @@ def write(folder: Path, key: Path | None) -> HotlineError | None:
     Returns why lines cannot be signed, if some are missing. Raises HotlineError if the log cannot
     be continued.
     """
-    path = folder / FILE
+    path = folder / FILE_NAME
     trouble = find_key_error(key, path)
     try:
         log = AuditFile.open(path, key=None if trouble else key)
@@ -57,7 +57,7 @@ def _write_lines(folder: Path, log: AuditFile) -> None:
             "{file} has more lines than the casebook: one of the two was"
             " restored from an older copy"
         )
-        raise HotlineError(message, file=folder / FILE)
+        raise HotlineError(message, file=folder / FILE_NAME)
     if not log.headed:
         log.write_head()
 
@@ -77,7 +77,7 @@ def _last(folder: Path, log: AuditFile) -> int:
     last = log.last(_EVENT)
     done = 0 if last is None else last.get("seq")
     if type(done) is not int:
-        raise HotlineError(mark("{file} is not the log of this hotline"), file=folder / FILE)
+        raise HotlineError(mark("{file} is not the log of this hotline"), file=folder / FILE_NAME)
     return done
 
 

@@ -21,7 +21,7 @@ from screener.errors import HotlineError, printable
 from screener.hotline.language.sentence import describe_os_error, mark
 from screener.hotline.language.translator import join_lines
 from screener.hotline.notices.delivery import ACKNOWLEDGEMENTS
-from screener.hotline.partners import NAME, Partner
+from screener.hotline.partners import ID_PATTERN, Partner
 
 SCHEMA = "screener-acknowledgement/1"
 Event = Literal["acknowledged", "removed", "refused"]
@@ -86,7 +86,7 @@ def parse(
     at = _time(_filled_in(fields, "at", 40, _EXAMPLE_TIME))
     by = _filled_in(fields, "by", _MAX_NAME_LENGTH, _EXAMPLE_NAME)
     note = _text(fields, "note", _MAX_NOTE_LENGTH) if "note" in fields else ""
-    if not NAME.fullmatch(notice) or notice not in sent:
+    if not ID_PATTERN.fullmatch(notice) or notice not in sent:
         raise UnreadError("unknown_notice", mark("this partner was sent no notice with that id"))
     if not sent[notice] - _MAX_CLOCK_DIFFERENCE <= at <= now + _MAX_CLOCK_DIFFERENCE:
         raise UnreadError(

@@ -12,7 +12,7 @@ from screener.errors import HotlineError
 from screener.hashing.hash import Hash
 from screener.hotline.language.sentence import mark
 from screener.hotline.model.case import Case, ItemHash
-from screener.hotline.partners import NAME, Hotline, Partner
+from screener.hotline.partners import ID_PATTERN, Hotline, Partner
 from screener.lists.terms import Terms, intersect_terms
 
 SCHEMA = "screener-notice/1"
@@ -81,7 +81,7 @@ def make_notice(
             "{case}: a notice needs a case that was assessed as illegal and is not closed"
         )
         raise HotlineError(message, case=case.reference)
-    if not NAME.fullmatch(notice):
+    if not ID_PATTERN.fullmatch(notice):
         message = mark("the id of a notice has letters, digits, - and _ only, at most 64")
         raise HotlineError(message)
     sent: dict[Hash, Terms] = {}

@@ -78,7 +78,7 @@ def deliver_pending(folder: Path) -> list[UndeliveredNotice]:
     failed: list[UndeliveredNotice] = []
     for notice, case, partner, staged in due:
         try:
-            directory = partners.load(folder / partners.FILE)
+            directory = partners.load(folder / partners.FILE_NAME)
             if not staged:
                 _stage(folder, directory, notice, case, partner)
                 _mark(folder, notice, "staged")
@@ -101,7 +101,7 @@ def _stage(folder: Path, directory: Partners, notice: str, reference: str, partn
         query = "SELECT 1 FROM sent WHERE partner = ? AND (staged OR written) LIMIT 1"
         first = connection.execute(query, (partner,)).fetchone() is None
     (at,) = (one.at for one in case.sent if one.partner == partner)
-    recipient = directory.named(partner)
+    recipient = directory.get(partner)
     made = make_notice(
         case, recipient, hotline=directory.hotline, at=at, notice=notice, hashes=hashes
     )
@@ -117,7 +117,7 @@ def _deliver_or_retract(
     """
     with case_database.begin_read(folder) as connection:
         case = casebook.load_case(connection, reference)
-    recipient = directory.named(partner).folder
+    recipient = directory.get(partner).folder
     if case.outcome == "illegal" and case.state == "notified":
         delivery.deliver(recipient, notice)
         return True
