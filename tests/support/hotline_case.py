@@ -55,7 +55,7 @@ def make_desk(folder, *, trusted=(), lists=()):
 
 def item_of(path):
     """Return the item of a picture or clip, hashed in this process."""
-    item = own_media.item_from(
+    item = own_media.make_item(
         own_media.HashTask(Policy()).run(Target(str(path)), None, HashMode.NORMAL)
     )
     assert item is not None

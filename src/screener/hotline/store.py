@@ -21,7 +21,7 @@ from screener.hotline.notices.notifying import UndeliveredNotice
 from screener.hotline.open_list import open_list, translate_list_errors
 from screener.hotline.own_list import UnlistedRecord
 from screener.hotline.partners import Partners
-from screener.hotline.reports.sealed import check_library, make_keys, write_new
+from screener.hotline.reports.sealed import check_nacl, make_keys, write_new
 from screener.hotline.settings import Settings
 from screener.lists.hashlist import HashList
 from screener.lists.terms import Terms
@@ -65,7 +65,7 @@ class Store:
 
         Raises HotlineError.
         """
-        check_library()
+        check_nacl()
         with contextlib.suppress(FileExistsError):
             make_folder(folder)
         _check_free(folder)

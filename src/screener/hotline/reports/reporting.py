@@ -44,7 +44,7 @@ FilePath = str | PathLike[str]
 
 @dataclass(frozen=True)
 class CreatedReport:
-    """The secret of a written report, words that may identify a person, and failed files."""
+    """A written report: its secret, words that may identify a person, and failed files."""
 
     secret: Secret
     findings: tuple[Finding, ...] = ()
@@ -62,27 +62,41 @@ def create(
     country: str | None = None,
     day: date | None = None,
 ) -> CreatedReport:
-    """Write a report to the hotline whose public key is in the file `key`.
+    """Write a sealed report to a hotline.
 
-    Addresses of the content suffice; nobody should download anything. `my_images` are pictures and
-    clips of the reporter, of which only hashes go into the report. `country` is an ISO 3166-1 code
-    (`MA`); `day` is today by default.
+    Nothing in the file, its length or its time identifies the reporter: see docs/hotline.md.
+    Scripts that pass `my_images` need an `if __name__ == "__main__":` guard, since files are opened
+    in a process of their own.
 
-    Nothing in the file, its length or its time identifies the reporter: see docs/hotline.md. Raises
-    HotlineError, and then writes nothing. A script that passes `my_images` guards its main part by
-    `if __name__ == "__main__":`, since they are opened in a process of their own.
+    Parameters:
+        path: The new file.
+        key: The file with the hotline's public key.
+        addresses: Where the content was seen. They suffice; do not download anything.
+        my_images: The reporter's own pictures and clips; the report contains only their hashes.
+        note: Anything else for the hotline, without names.
+        language: The reporter's language.
+        country: The reporter's country, ISO 3166-1 alpha-2 (`MA`).
+        day: The day of the report (default: today, in UTC).
+
+    Returns:
+        The reporter's secret, words that may identify a person, and files that were not hashed.
+
+    Raises:
+        HotlineError: If the report is empty, too large or has invalid fields, or if it cannot be
+            written. Then no file is written.
+        TypeError: If a list is a single value, or `day` is a datetime.
     """
     recipient = read_public_key(key)
     _check_list("addresses", addresses)
     _check_list("my_images", my_images)
-    day = _checked_day(day)
-    # Bytes that a terminal passes in another encoding become surrogates, which UTF-8 cannot hold.
+    day = _check_day(day)
+    # Python decodes a terminal's invalid bytes as surrogates, which UTF-8 cannot encode.
     note = re.sub("[\ud800-\udfff]", "\ufffd", note)
-    _check(addresses, my_images, note, language, country)
+    _check_fields(addresses, my_images, note, language, country)
     addresses = tuple(dict.fromkeys(map(clean_address, addresses)))
     items, failures = own_media.hash_files(my_images)
     if not addresses and not items:
-        raise _nothing_to_report(my_images, failures)
+        raise _explain_empty_report(my_images, failures)
     secret = Secret.make()
     report = Report(
         secrets.token_hex(16),
@@ -95,34 +109,35 @@ def create(
         note,
         items,
     )
-    _write(Path(path), seal(_encode_checked(report), recipient), day)
+    _write_dated(Path(path), seal(_encode_checked(report), recipient), day)
     findings = personal_data.find("\n".join((note, *addresses) if note else addresses))
     return CreatedReport(secret, findings, failures)
 
 
 def withdraw(path: FilePath, *, key: FilePath, secret: Secret, day: date | None = None) -> None:
-    """Write a withdrawal, to be handed to the hotline as the report was.
+    """Write a sealed withdrawal of the report with a secret.
 
-    It looks like a report: only the hotline can tell which it is, and of which report.
+    It looks like a report; only the hotline can distinguish them. Raises HotlineError if it cannot
+    be written.
     """
-    day = _checked_day(day)
+    day = _check_day(day)
     sealed = seal(encode(Withdrawal(secret.withdrawal)), read_public_key(key))
-    _write(Path(path), sealed, day)
+    _write_dated(Path(path), sealed, day)
 
 
 def _check_list(name: str, values: object) -> None:
-    if isinstance(values, str | bytes | PathLike):  # each letter would become an address
+    if isinstance(values, str | bytes | PathLike):  # otherwise each letter would become an address
         raise TypeError(f"{name} must be a list; wrap a single one as [value]")
 
 
-def _checked_day(day: date | None) -> date:
-    """Return the day, today by default. Raises TypeError for a time, which is too precise."""
+def _check_day(day: date | None) -> date:
+    """Return the day, today by default. Raises TypeError for a datetime, which is too precise."""
     if isinstance(day, datetime):
         raise TypeError("day must be a date, not a datetime")
     return datetime.now(UTC).date() if day is None else day
 
 
-def _check(
+def _check_fields(
     addresses: Sequence[str],
     my_images: Sequence[FilePath],
     note: str,
@@ -148,7 +163,7 @@ def _check(
         raise HotlineError(mark("a country is two letters, such as MA"))
 
 
-def _nothing_to_report(
+def _explain_empty_report(
     my_images: Sequence[FilePath], failures: Sequence[HashingFailure]
 ) -> HotlineError:
     if not failures:
@@ -168,8 +183,8 @@ def _encode_checked(report: Report) -> bytes:
     return content
 
 
-def _write(path: Path, data: bytes, day: date) -> None:
+def _write_dated(path: Path, data: bytes, day: date) -> None:
     write_new(path, data)
-    # The file's own time would show the time of day.
-    begin = datetime.combine(day, time(), UTC).timestamp()
-    os.utime(path, (begin, begin))
+    # The file's modification time would reveal the time of day.
+    midnight = datetime.combine(day, time(), UTC).timestamp()
+    os.utime(path, (midnight, midnight))
