@@ -258,7 +258,7 @@ def fetched(desk, monkeypatch, *, before):
     """
     to, away = desk.folder / "to/meta", desk.folder.parent / "away"
     away.mkdir(exist_ok=True)
-    mark = store.notifying._mark
+    mark = store.notifying._set_flag
 
     def stop(folder, notice, column):
         if column == before:
@@ -266,7 +266,7 @@ def fetched(desk, monkeypatch, *, before):
         mark(folder, notice, column)
 
     with monkeypatch.context() as patched:
-        patched.setattr(store.notifying, "_mark", stop)
+        patched.setattr(store.notifying, "_set_flag", stop)
         with pytest.raises(Cut):
             desk.notify(desk.cases()[0].reference, "meta", by="amina", reason="x", at=NOON)
     for _ in range(2):

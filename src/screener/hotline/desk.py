@@ -101,7 +101,7 @@ class Desk:
         for state in states:
             _check_choice("a state", state, get_args(State))
         with case_database.begin_read(self.folder) as connection:
-            references = casebook.references(connection, states)
+            references = casebook.list_references(connection, states)
             return [casebook.load_case(connection, reference) for reference in references]
 
     def overdue(self, *, at: datetime | None = None) -> list[Case]:
@@ -121,7 +121,7 @@ class Desk:
     def too_little_detail(self, case: Case) -> int:
         """Return how many files hashed for an illegal case can match byte for byte only."""
         with case_database.begin_read(self.folder) as connection:
-            return assessing.too_little_detail(connection, case)
+            return assessing.count_low_detail_files(connection, case)
 
     def take(
         self,
@@ -282,7 +282,7 @@ class Desk:
         """Return the status file to publish, with days in the hotline's zone, as in its notices."""
         zone = self.zone
         with case_database.begin_read(self.folder) as connection:
-            statuses = casebook.statuses(connection, zone)
+            statuses = casebook.read_statuses(connection, zone)
         return status_file.write(statuses, day=_now(at).astimezone(zone).date())
 
     def _decision(self, by: str, reason: str, at: datetime | None) -> tuple[str, str, datetime]:

@@ -12,12 +12,12 @@ from screener.hotline.notices import acknowledgements
 from screener.hotline.notices.notice import Notice
 from screener.reporting.pages.html import opening, text
 
-_LONGEST = 400  # characters of a value for people; a video's is longer
+_MAX_HASH_LENGTH = 400  # characters of a hash for people; the value of a video is longer
 
 
 def render_files(notice: Notice) -> dict[str, str]:
     """Return the texts of a notice by file name."""
-    # In ASCII, so that characters that turn or hide text are visible in an address.
+    # ASCII makes characters visible that change the direction of text or hide it.
     texts = {"notice.json": json.dumps(notice.to_dict(), indent=2) + "\n"}
     for language in notice.partner.languages:
         translate = get_translator(language)
@@ -30,7 +30,7 @@ def _title(notice: Notice, translate: Translator) -> str:
     return translate("Request to remove content: {reference}", reference=notice.case)
 
 
-def _facts(notice: Notice, translate: Translator) -> Iterator[tuple[str, str]]:
+def _list_fields(notice: Notice, translate: Translator) -> Iterator[tuple[str, str]]:
     zone = notice.hotline.zone
     yield translate("Notice"), notice.id
     yield translate("Case"), notice.case
@@ -45,7 +45,7 @@ def _facts(notice: Notice, translate: Translator) -> Iterator[tuple[str, str]]:
     yield translate("If something is wrong, or more time is needed"), notice.hotline.contact
 
 
-def _request(translate: Translator) -> str:
+def _request_text(translate: Translator) -> str:
     return translate(
         "{hotline} has assessed this content as illegal. Please remove it, keep it from being"
         " uploaded again, and confirm that you have. The time to act is 24 hours, counted from when"
@@ -53,18 +53,18 @@ def _request(translate: Translator) -> str:
     )
 
 
-def _hashes(notice: Notice, translate: Translator) -> list[tuple[str, str]]:
+def _list_hashes(notice: Notice, translate: Translator) -> list[tuple[str, str]]:
     return [
-        (one.kind.name, one.text if len(one.text) <= _LONGEST else translate("see notice.json"))
-        for one in notice.hashes
+        (kind, value if len(value) <= _MAX_HASH_LENGTH else translate("see notice.json"))
+        for kind, value in ((hash_.kind.name, hash_.text) for hash_ in notice.hashes)
     ]
 
 
-def _addresses_head(notice: Notice, translate: Translator) -> str:
+def _addresses_heading(notice: Notice, translate: Translator) -> str:
     return translate.plural("{n} address", "{n} addresses", len(notice.addresses))
 
 
-def _hashes_head(notice: Notice, translate: Translator) -> str:
+def _hashes_heading(notice: Notice, translate: Translator) -> str:
     return translate.plural("{n} hash", "{n} hashes", len(notice.hashes))
 
 
@@ -75,7 +75,7 @@ def _addresses_hint(translate: Translator) -> str:
     )
 
 
-def _answer(translate: Translator) -> str:
+def _answer_hint(translate: Translator) -> str:
     return translate(
         "To answer, put a file such as this one, whose name ends in .json, into the folder"
         " acknowledgements. The event is acknowledged, removed or refused; at is when, by is who"
@@ -84,57 +84,59 @@ def _answer(translate: Translator) -> str:
 
 
 def render_text(notice: Notice, translate: Translator) -> str:
-    """Return the notice as plain text, with a line for each fact, address and hash."""
+    """Return the notice as plain text, one field, address or hash per line."""
     lines = [
         _title(notice, translate), "",
-        _request(translate).format(hotline=translate.isolate(notice.hotline.name)), "",
+        _request_text(translate).format(hotline=translate.isolate(notice.hotline.name)), "",
         *(
             f"{name}{translate(': ')}{translate.isolate(value)}"
-            for name, value in _facts(notice, translate)
+            for name, value in _list_fields(notice, translate)
         ),
     ]  # fmt: skip
     if notice.addresses:
-        lines += ["", _addresses_head(notice, translate), _addresses_hint(translate)]
-        lines += [f"  {translate.isolate_ltr(defang(one))}" for one in notice.addresses]
+        lines += ["", _addresses_heading(notice, translate), _addresses_hint(translate)]
+        lines += [f"  {translate.isolate_ltr(defang(address))}" for address in notice.addresses]
     if notice.hashes:
-        lines += ["", _hashes_head(notice, translate)]
+        lines += ["", _hashes_heading(notice, translate)]
         lines += [
             f"  {translate.isolate_ltr(f'{kind} {value}')}"
-            for kind, value in _hashes(notice, translate)
+            for kind, value in _list_hashes(notice, translate)
         ]
-    lines += ["", _answer(translate)]
+    lines += ["", _answer_hint(translate)]
     lines = [translate.line(line) if line else "" for line in lines]
-    # The example has no marks, so that a copy of it is JSON.
-    return "\n".join([*lines, *acknowledgements.example(notice.id), ""])
+    # The example has no direction marks, so that a copy of it is valid JSON.
+    return "\n".join([*lines, *acknowledgements.format_example(notice.id), ""])
 
 
 def render_html(notice: Notice, translate: Translator) -> str:
     """Return the notice as an HTML page."""
     ltr = {notice.id, notice.case}
-    pairs = [
+    fields = [
         (html.escape_text(name), html.code(value) if value in ltr else html.isolate(value))
-        for name, value in _facts(notice, translate)
+        for name, value in _list_fields(notice, translate)
     ]
     name = html.isolate(notice.hotline.name)
-    body = f"<p>{html.fill(_request(translate), hotline=name)}</p>\n{html.definition_list(pairs)}"
+    request = html.fill(_request_text(translate), hotline=name)
+    body = f"<p>{request}</p>\n{html.definition_list(fields)}"
     if notice.addresses:
         body += (
-            f"<h2>{html.escape_text(_addresses_head(notice, translate))}</h2>\n"
+            f"<h2>{html.escape_text(_addresses_heading(notice, translate))}</h2>\n"
             f"<p>{html.escape_text(_addresses_hint(translate))}</p>\n"
-            + _listed(html.code(defang(one)) for one in notice.addresses)
+            + _render_list(html.code(defang(address)) for address in notice.addresses)
         )
     if notice.hashes:
-        body += f"<h2>{html.escape_text(_hashes_head(notice, translate))}</h2>\n" + _listed(
-            f"{html.code(kind)} {html.code(value)}" for kind, value in _hashes(notice, translate)
+        body += f"<h2>{html.escape_text(_hashes_heading(notice, translate))}</h2>\n" + _render_list(
+            f"{html.code(kind)} {html.code(value)}"
+            for kind, value in _list_hashes(notice, translate)
         )
-    example = "\n".join(text(one) for one in acknowledgements.example(notice.id))
+    example = "\n".join(text(line) for line in acknowledgements.format_example(notice.id))
     body += (
         f"<h2>{html.escape_text(translate('How to answer'))}</h2>\n"
-        f"<p>{html.escape_text(_answer(translate))}</p>\n"
+        f"<p>{html.escape_text(_answer_hint(translate))}</p>\n"
         f'<pre dir="ltr">{example}</pre>\n'
     )
     return html.page(opening("case notify"), translate, _title(notice, translate), body)
 
 
-def _listed(items: Iterator[str]) -> str:
-    return f"<ul>{''.join(f'<li>{one}</li>' for one in items)}</ul>\n"
+def _render_list(items: Iterator[str]) -> str:
+    return f"<ul>{''.join(f'<li>{item}</li>' for item in items)}</ul>\n"
