@@ -58,7 +58,7 @@ def test_a_full_disk_is_reported_when_a_hotline_is_created(tmp_path, monkeypatch
 
     def full(address, **settings):
         connection = connect(address, **settings)
-        if case_database.DATABASE in address:
+        if case_database.FILE_NAME in address:
             connection.execute("PRAGMA max_page_count = 8")
         return connection
 
@@ -89,7 +89,7 @@ def test_a_damaged_row_of_the_casebook_is_named_at_the_opening(desk, item, monke
     """Without its values; an unknown state would never be late."""
     case = confirmed(desk, item, monkeypatch, addresses=(PAGE,), note="seen", country="MA")
     desk.notify(case, "meta", by="amina", reason="x", at=NOON)
-    path = desk.folder / case_database.DATABASE
+    path = desk.folder / case_database.FILE_NAME
     sound = path.read_bytes()
     for change, where in DAMAGE.items():
         with closing(sqlite3.connect(path)) as connection, connection:
@@ -116,7 +116,7 @@ def test_a_step_names_a_row_that_was_damaged_after_the_opening(
     """And changes nothing."""
     case = confirmed(desk, item, monkeypatch, addresses=(PAGE,))
     desk.notify(case, "meta", by="amina", reason="x", at=NOON)
-    with closing(sqlite3.connect(desk.folder / case_database.DATABASE)) as connection, connection:
+    with closing(sqlite3.connect(desk.folder / case_database.FILE_NAME)) as connection, connection:
         connection.execute(change)
     for doing in (lambda: desk.case(case), lambda: desk.reverse(case, by="amina", reason="x")):
         with pytest.raises(HotlineError, match=where.replace("{case}", case)):

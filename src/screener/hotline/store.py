@@ -1,4 +1,4 @@
-"""Store: a hotline's folder, its lock, and the work that follows a commit of the casebook."""
+"""Store: a hotline's folder, its lock, and the writing that follows each commit."""
 
 from __future__ import annotations
 
@@ -29,17 +29,20 @@ from screener.reporting.audit.chain import head_path
 from screener.system.files import make_folder
 from screener.system.locks import lock_file
 
-_LOCK = "lock"
+_LOCK_NAME = "lock"
 _WAIT_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
 class Backlog:
-    """What is recorded in the casebook but not yet written elsewhere, and why.
+    """Changes recorded in the casebook but not yet written elsewhere, with the errors.
 
-    The next step or opening tries again. `notices` are those not delivered. `records` are those
-    that the hotline's list lacks. `terms`: the list's sharing level is outdated, and exports still
-    use the old one. `log`: the log was behind at the opening, and nothing else was tried.
+    The next step or opening tries again.
+
+    - `notices`: undelivered notices.
+    - `records`: records missing in the hotline's list.
+    - `terms`: set if the list's sharing level is outdated; exports still use the old level.
+    - `log`: set if the log was incomplete at the opening; nothing else was tried then.
     """
 
     notices: Sequence[UndeliveredNotice] = ()
@@ -51,7 +54,8 @@ class Backlog:
 class Store:
     """A hotline's folder: casebook, list, log and keys, for its owner only.
 
-    One process writes at a time; others wait some seconds. The next one completes interrupted work.
+    One process writes at a time; others wait up to 30 seconds. The next process completes
+    interrupted work.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -61,58 +65,63 @@ class Store:
 
     @classmethod
     def create(cls, folder: Path) -> Store:
-        """Create a hotline in a new or empty folder, or finish an interrupted creation.
+        """Create a hotline in a new or empty folder, or complete an interrupted creation.
 
-        Raises HotlineError.
+        Raises HotlineError if the folder has other files or PyNaCl is missing.
         """
         check_nacl()
         with contextlib.suppress(FileExistsError):
             make_folder(folder)
-        _check_free(folder)
+        _check_unused(folder)
         os.chmod(folder, 0o700)
         store = cls(folder)
-        with store._locked():
-            _check_free(folder)  # another process may have made one meanwhile
+        with store._take_lock():
+            _check_unused(folder)  # another process may have created one before the lock was taken
             with case_database.mark_creation(folder):
-                _make(folder)
+                _create_files(folder)
                 store.complete()
         return store
 
     @classmethod
     def open(cls, folder: Path) -> Store:
-        """Open a hotline's folder and complete interrupted work. Raises HotlineError.
+        """Open a hotline's folder and complete interrupted work.
 
-        Work that cannot be completed, such as without the log's key, is listed in `backlog`.
+        Work that cannot be completed, for example without the log's key, is in `backlog`. Raises
+        HotlineError if the folder is no hotline or its casebook is damaged.
         """
         case_database.check_folder(folder)
         case_database.check_rows(folder)
         store = cls(folder)
-        with store._locked():
-            trouble = case_log.write(folder, store.settings.log_key)
-            if trouble is None:
-                store._write_rest()
+        with store._take_lock():
+            key_error = case_log.write(folder, store.settings.log_key)
+            if key_error is None:
+                store._write_outputs()
             else:
-                store.backlog = Backlog(log=trouble)
+                store.backlog = Backlog(log=key_error)
         return store
 
     @property
     def own_list(self) -> HashList:
-        """Return the hotline's own list as it is now."""
+        """The hotline's own list in its current generation."""
         return open_list(self.folder / own_list.FOLDER_NAME)
 
     @property
     def settings(self) -> Settings:
-        """Read the settings."""
+        """The settings, read from their file."""
         return Settings.load(self.folder / settings.FILE_NAME)
 
     @property
     def partners(self) -> Partners:
-        """Read the hotline and its partners. Raises HotlineError."""
+        """The hotline and its partners, read from their file."""
         return partners.load(self.folder / partners.FILE_NAME)
 
     @contextlib.contextmanager
     def begin_step(self, reference: str, at: datetime) -> Iterator[tuple[sqlite3.Connection, Case]]:
-        """Take one step of a case, atomically; it is completed before this returns."""
+        """Lock the hotline and begin the transaction of one step of a case.
+
+        At the end the step is committed and written everywhere. Raises HotlineError if there is no
+        such case, or if the time `at` is before its report.
+        """
         with self.lock(), self.begin_write() as connection:
             case = casebook.load_case(connection, reference)
             if at < case.received:
@@ -126,50 +135,53 @@ class Store:
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
-        """Be the only writer, after completing interrupted work.
+        """Lock the hotline against other writers, and complete interrupted work.
 
-        Raises HotlineError if the log cannot be written, before anything is changed.
+        Raises HotlineError before any change if the log cannot be continued.
         """
         case_database.check_folder(self.folder)
-        with self._locked():
-            trouble = case_log.find_key_error(
+        with self._take_lock():
+            key_error = case_log.find_key_error(
                 self.settings.log_key, self.folder / case_log.FILE_NAME
             )
-            if trouble is not None:
-                raise trouble
+            if key_error is not None:
+                raise key_error
             self.complete()
             yield
 
     @contextlib.contextmanager
     def begin_write(self) -> Iterator[sqlite3.Connection]:
-        """Yield a transaction on the casebook, completed before this returns. Needs `exclusive`."""
+        """Begin a transaction on the casebook; at the end, write its changes everywhere.
+
+        The caller must hold the `lock`.
+        """
         with case_database.begin_write(self.folder) as connection:
             yield connection
         self.complete()
 
     def complete(self) -> None:
-        """Bring everything outside the casebook up to date. Needs the lock."""
-        trouble = case_log.write(self.folder, self.settings.log_key)
-        if trouble is not None:
-            raise trouble
-        self._write_rest()
+        """Write log, list and notices up to date. The caller must hold the `lock`."""
+        key_error = case_log.write(self.folder, self.settings.log_key)
+        if key_error is not None:
+            raise key_error
+        self._write_outputs()
 
-    def _write_rest(self) -> None:
+    def _write_outputs(self) -> None:
         path = self.folder / own_list.FOLDER_NAME
-        own = (
+        own_terms = (
             self.partners.hotline.terms if (self.folder / partners.FILE_NAME).exists() else Terms()
         )
         trusted_terms.update(self.folder, self.settings)
         with translate_list_errors(path):
-            records = own_list.write(self.folder, own)
-        terms = own_list.write_terms(self.folder, own)
+            records = own_list.write(self.folder, own_terms)
+        terms = own_list.write_terms(self.folder, own_terms)
         self.backlog = Backlog(notifying.deliver_pending(self.folder), records, terms)
 
     @contextlib.contextmanager
-    def _locked(self) -> Iterator[None]:
+    def _take_lock(self) -> Iterator[None]:
         with contextlib.ExitStack() as stack:
             try:
-                stack.enter_context(lock_file(self.folder / _LOCK, seconds=_WAIT_SECONDS))
+                stack.enter_context(lock_file(self.folder / _LOCK_NAME, seconds=_WAIT_SECONDS))
             except IndexFileError:
                 message = mark("somebody else is working in {folder}: try again in a moment")
                 raise HotlineError(message, folder=self.folder) from None
@@ -177,17 +189,17 @@ class Store:
             yield
 
 
-def _check_free(folder: Path) -> None:
+def _check_unused(folder: Path) -> None:
     try:
-        names = {path.name for path in folder.iterdir()} - {_LOCK}
+        names = {path.name for path in folder.iterdir()} - {_LOCK_NAME}
     except NotADirectoryError:
         raise HotlineError(mark("{folder} is no folder"), folder=folder) from None
     if names and not case_database.is_half_created(folder):
         raise HotlineError(mark("{folder} is not empty; choose another folder"), folder=folder)
 
 
-def _make(folder: Path) -> None:
-    """Create a hotline's files. After an interrupted creation, filled-in files stay."""
+def _create_files(folder: Path) -> None:
+    """Create a hotline's files. Settings and partners from an interrupted creation stay."""
     shutil.rmtree(folder / own_list.FOLDER_NAME, ignore_errors=True)
     log = folder / case_log.FILE_NAME
     for path in (folder / "hotline.key", folder / "hotline.pub", log, head_path(log)):

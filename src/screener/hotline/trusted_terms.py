@@ -58,7 +58,7 @@ def _read_current_terms(
     for reference in references:
         with case_database.begin_read(folder) as connection:
             case = casebook.load_case(connection, reference)
-        for trusted_hash in assessing.confirmed_hashes(case, settings):
+        for trusted_hash in assessing.read_confirmed_hashes(case, settings):
             terms.setdefault((reference, trusted_hash.origin), []).append(
                 trusted_hash.terms or Terms()
             )

@@ -1,4 +1,4 @@
-"""The commands of a hotline's analysts: case import, list, show, assess, notify, …"""
+"""The commands of a hotline's analysts: `case import`, `list`, `show`, `assess`, and others."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from screener.hotline.desk import Desk
     from screener.hotline.model.case import Case
 
-_IMPORTED = {
+_IMPORT_MESSAGES = {
     "new": mark("{file}: a new case, {case}"),
     "joined": mark("{file}: belongs to {case}"),
     "repeated": mark("{file}: was there already, in {case}"),
@@ -35,19 +35,19 @@ _IMPORTED = {
 }
 
 
-def _pasted(text: str) -> str:
-    """Return a reference or id without invisible characters, which a copy from Arabic text has."""
+def _clean_pasted_text(text: str) -> str:
+    """Remove invisible characters, which copied Arabic text often has, from a reference or id."""
     return printable(remove_invisible(text).strip())
 
 
-_REFERENCE = click.argument("reference", metavar="CASE", type=_pasted)
+_REFERENCE_ARGUMENT = click.argument("reference", metavar="CASE", type=_clean_pasted_text)
 
 
-def _desk(store: Path, translate: Translator) -> Desk:
+def _open_desk(store: Path, translate: Translator) -> Desk:
     desk = open_desk(store, translate)
-    unreviewed = warn_of_unreviewed(translate)
-    if unreviewed is not None and translate.language != "en":
-        click.echo(unreviewed, err=True)
+    warning = warn_of_unreviewed(translate)
+    if warning is not None and translate.language != "en":
+        click.echo(warning, err=True)
     return desk
 
 
@@ -80,7 +80,7 @@ def import_(
     Example:
       screener case import inbox/*.sealed --store hotline --by amina
     """
-    desk = _desk(store, translate)
+    desk = _open_desk(store, translate)
     refused, cases = 0, []
     for result in desk.take(files, by=by, key=key):
         if result.status == "refused":
@@ -99,7 +99,7 @@ def import_(
             )
             continue
         cases.append(result.case)
-        click.echo(translate(_IMPORTED[result.status], file=result.file, case=result.case))
+        click.echo(translate(_IMPORT_MESSAGES[result.status], file=result.file, case=result.case))
         for line in case_text.format_list_matches(result.list_matches, translate):
             click.echo(f"  {line}")
     if refused and refused == len(files):
@@ -116,20 +116,20 @@ def import_(
 def list_(store: Path, states: tuple[Any, ...], translate: Translator) -> int:
     """List cases, or those in a state, oldest first."""
     now = datetime.now(UTC)
-    for each in _desk(store, translate).cases(*states):
-        click.echo(case_text.format_summary(each, translate, now=now))
+    for each_case in _open_desk(store, translate).cases(*states):
+        click.echo(case_text.format_summary(each_case, translate, now=now))
     return 0
 
 
 @case.command()
-@_REFERENCE
+@_REFERENCE_ARGUMENT
 @STORE
 @translated
 def show(reference: str, store: Path, translate: Translator) -> int:
     """Show all details of a case. Addresses are written so that none can be opened; times are in
     the hotline's zone, as in its notices.
     """
-    desk = _desk(store, translate)
+    desk = _open_desk(store, translate)
     shown = desk.case(reference)
     for line in case_text.format_details(shown, translate, now=datetime.now(UTC), zone=desk.zone):
         click.echo(line)
@@ -151,7 +151,7 @@ def _print_too_little_detail(
 
 
 @case.command()
-@_REFERENCE
+@_REFERENCE_ARGUMENT
 @STORE
 @click.option("--outcome", required=True, type=OneOf(["illegal", "not_illegal"]),
               help="Your assessment.")  # fmt: skip
@@ -180,7 +180,7 @@ def assess(
       screener case assess C-K7QF3ZAB --outcome illegal --basis seen --file item.jpg --by amina …
       screener case assess C-K7QF3ZAB --outcome illegal --file copy.jpg --by badr …
     """
-    desk = _desk(store, translate)
+    desk = _open_desk(store, translate)
     updated = desk.assess(
         reference, by=by, outcome=outcome, basis=basis, files=files, reason=reason
     )
@@ -208,9 +208,9 @@ def assess(
 
 
 @case.command()
-@_REFERENCE
+@_REFERENCE_ARGUMENT
 @STORE
-@click.option("--partner", "partners", required=True, multiple=True, type=_pasted,
+@click.option("--partner", "partners", required=True, multiple=True, type=_clean_pasted_text,
               metavar="TEXT", help="The partner's id. Repeatable.")  # fmt: skip
 @WHO
 @WHY
@@ -224,11 +224,11 @@ def notify(
     translate: Translator,
 ) -> int:
     """Write a notice of an illegal item into the folder of each partner, once."""
-    desk, code = _desk(store, translate), 0
+    desk, code = _open_desk(store, translate), 0
     for partner in partners:
         try:
             desk.notify(reference, partner, by=by, reason=reason)
-        except ScreenerError as error:  # the other partners still get theirs
+        except ScreenerError as error:  # continue with the other partners
             print_error(_recorded_notice(desk, reference, partner) or error, translate)
             code = 2
             continue
@@ -241,9 +241,9 @@ def notify(
 
 
 def _recorded_notice(desk: Desk, reference: str, partner: str) -> HotlineError | None:
-    """Return an error if a notice that could not be written is recorded all the same."""
-    for case_of, recipient, error in desk.backlog.notices:
-        if (case_of, recipient) == (reference, partner):
+    """Return an error if a notice was recorded but could not be written, or None."""
+    for case_reference, recipient, error in desk.backlog.notices:
+        if (case_reference, recipient) == (reference, partner):
             message = mark("the notice of {case} to {partner} is recorded and waits: {why}")
             return HotlineError(message, case=reference, partner=partner, why=error)
     return None
@@ -260,14 +260,14 @@ def acknowledge(store: Path, by: str, translate: Translator) -> int:
     """
     from screener.hotline.casebook import concerns
 
-    desk = _desk(store, translate)
+    desk = _open_desk(store, translate)
     answers = desk.acknowledge(by=by)
     for partner, reference, answer in answers.new:
-        click.echo(translate(_ANSWERS[answer.event], partner=partner, case=reference))
+        click.echo(translate(_ANSWER_MESSAGES[answer.event], partner=partner, case=reference))
         if answer.note:
             click.echo("  " + translate("{by} says: {note}", by=answer.by, note=answer.note))
     for reference in dict.fromkeys(reference for _, reference, _ in answers.new):
-        refusal = concerns.refusal(desk.case(reference))
+        refusal = concerns.describe_refusal(desk.case(reference))
         if refusal is not None:
             click.echo(translate.render(refusal))
     for partner, unread in answers.unread:
@@ -283,7 +283,7 @@ def acknowledge(store: Path, by: str, translate: Translator) -> int:
     return 2 if answers.unread else 0
 
 
-_ANSWERS = {
+_ANSWER_MESSAGES = {
     "acknowledged": mark("{partner} has read the notice of {case}."),
     "removed": mark("{partner} has removed the item of {case}."),
     "refused": mark("{partner} has refused to remove the item of {case}."),
@@ -291,7 +291,7 @@ _ANSWERS = {
 
 
 @case.command()
-@_REFERENCE
+@_REFERENCE_ARGUMENT
 @STORE
 @click.option("--state", required=True, type=OneOf(["removed", "refused"]),
               help="How it ended.")  # fmt: skip
@@ -306,13 +306,13 @@ def close(
     If you close it as removed, partners that have not answered count as having removed it now:
     close it when you learn of the removal.
     """
-    updated = _desk(store, translate).close(reference, state=state, by=by, reason=reason)
+    updated = _open_desk(store, translate).close(reference, state=state, by=by, reason=reason)
     _print_case(updated, translate)
     return 0
 
 
 @case.command()
-@_REFERENCE
+@_REFERENCE_ARGUMENT
 @STORE
 @WHO
 @WHY
@@ -323,7 +323,7 @@ def reverse(reference: str, store: Path, by: str, reason: str, translate: Transl
     If the hotline's list cannot be written, the command reports it with exit code 2: the item
     matches until a later command of the hotline can write it.
     """
-    desk = _desk(store, translate)
+    desk = _open_desk(store, translate)
     updated = desk.reverse(reference, by=by, reason=reason)
     _print_case(updated, translate)
     _print_partners_to_inform(updated, translate)
@@ -331,7 +331,7 @@ def reverse(reference: str, store: Path, by: str, reason: str, translate: Transl
 
 
 @case.command()
-@_REFERENCE
+@_REFERENCE_ARGUMENT
 @STORE
 @WHO
 @WHY
@@ -341,9 +341,9 @@ def restart(reference: str, store: Path, by: str, reason: str, translate: Transl
 
     Only for a case that was received in the future.
     """
-    updated = _desk(store, translate).restart(reference, by=by, reason=reason)
+    updated = _open_desk(store, translate).restart(reference, by=by, reason=reason)
     _print_case(updated, translate)
-    _print_partners_to_inform(updated, translate)  # their notices have a wrong time
+    _print_partners_to_inform(updated, translate)  # their notices state the wrong time
     return 0
 
 
@@ -377,14 +377,14 @@ def overdue(store: Path, translate: Translator) -> int:
     """
 
     now = datetime.now(UTC)
-    desk = _desk(store, translate)
+    desk = _open_desk(store, translate)
     due = desk.overdue(at=now)
-    for each in due:
-        click.echo(case_text.format_summary(each, translate, now=now))
-    undecided = [concern for each in desk.cases() for concern in desk.concerns(each)]
+    for each_case in due:
+        click.echo(case_text.format_summary(each_case, translate, now=now))
+    undecided = [concern for each_case in desk.cases() for concern in desk.concerns(each_case)]
     for concern in undecided:
         click.echo(translate.render(concern))
-    if any(each.is_overdue(now) for each in due):
+    if any(each_case.is_overdue(now) for each_case in due):
         return 1
     return 3 if due or undecided else 0
 

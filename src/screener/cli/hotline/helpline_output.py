@@ -1,4 +1,4 @@
-"""Helplines on the command line, for operators and for reporters."""
+"""Print helplines for reporters, and warnings about them for operators."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ HELPLINES = click.option(
 
 
 def load_helplines(corrections: Path | None, translate: Translator) -> tuple[Helpline, ...]:
-    """Return the helplines of reporters, and warn the operator of unchecked ones."""
+    """Return the helplines for reporters, and warn the operator of unchecked ones."""
     from screener.hotline import helplines
 
     loaded = helplines.load(corrections)
@@ -36,7 +36,7 @@ def load_helplines(corrections: Path | None, translate: Translator) -> tuple[Hel
 def print_helplines(country: str | None, corrections: Path | None, translate: Translator) -> None:
     """Print the helplines for a reporter.
 
-    A mistake in the operator's corrections is only a warning.
+    If the operator's corrections are invalid, print the error and the package's helplines.
     """
     from screener.hotline import helplines
 

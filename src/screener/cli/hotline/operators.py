@@ -1,4 +1,4 @@
-"""The commands of a hotline's operator: hotline create, status, page."""
+"""The commands of a hotline's operator: `hotline create`, `status`, `page`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The commands of reporters: report create, status, withdraw."""
+"""The commands of reporters: `report create`, `status`, `withdraw`."""
 
 from __future__ import annotations
 
@@ -23,12 +23,14 @@ if TYPE_CHECKING:
     from screener.hotline.reports.reporting import CreatedReport
     from screener.hotline.reports.sealed import Secret
 
-_TO = click.option("--to", "key", required=True, type=FILE, help="The hotline's public key.")
-_OUTPUT = click.option(
+_KEY_OPTION = click.option(
+    "--to", "key", required=True, type=FILE, help="The hotline's public key."
+)
+_OUTPUT_OPTION = click.option(
     "-o", "--output", required=True, type=OUTPUT,
     help="The file to write, to be handed to the hotline.",
 )  # fmt: skip
-_COUNTRY = click.option(
+_COUNTRY_OPTION = click.option(
     "--country",
     help="Two letters, such as MA: for its helplines; a report contains it.",
 )
@@ -42,7 +44,7 @@ class ReporterCommand(TranslatedCommand):
         try:
             return super().parse_args(ctx, args)
         except click.UsageError:
-            # The parameters parsed before the error are there.
+            # `ctx.params` has the parameters that were parsed before the error.
             print_helplines(
                 ctx.params.get("country"), ctx.params.get("helplines"), current_translator(ctx)
             )
@@ -60,10 +62,10 @@ class ReporterCommand(TranslatedCommand):
             formatter.write(f"{line}\n")
 
 
-def _for_reporters(command: Callable[..., int]) -> Callable[..., int]:
-    """Decorate a command that takes `translate` and `country`, and print helplines after it."""
+def _reporter_command(command: Callable[..., int]) -> Callable[..., int]:
+    """Decorate a command that takes `translate` and `country`; print helplines after it."""
 
-    @_COUNTRY
+    @_COUNTRY_OPTION
     @HELPLINES
     @translated
     @wraps(command)
@@ -81,7 +83,7 @@ def _for_reporters(command: Callable[..., int]) -> Callable[..., int]:
     return with_helplines
 
 
-_FINDINGS = {
+_FINDING_MESSAGES = {
     "name": mark("This may be a name: {words}"),
     "phone": mark("This may be a phone number: {words}"),
     "email": mark("This may be an e-mail address: {words}"),
@@ -89,15 +91,15 @@ _FINDINGS = {
 
 
 @click.command(cls=ReporterCommand)
-@_TO
-@_OUTPUT
+@_KEY_OPTION
+@_OUTPUT_OPTION
 @click.option("--address", "addresses", multiple=True, help="Where you saw it. Repeatable.")
 @click.option(
     "--my-image", "my_images", multiple=True, type=FILE,
     help="A picture or clip of yourself, which stays on this computer. Repeatable.",
 )  # fmt: skip
 @click.option("--note", default="", help="What else the hotline should know. No names.")
-@_for_reporters
+@_reporter_command
 def create(
     key: Path, output: Path, addresses: tuple[str, ...], my_images: tuple[Path, ...], note: str,
     country: str | None, translate: Translator,
@@ -123,7 +125,7 @@ def create(
     try:
         _print_report(created, output, my_images, translate)
     except BaseException:  # such as a closed pipe, a full disk, or Ctrl-C
-        output.unlink()  # without its secret nobody could follow it or take it back
+        output.unlink()  # a report whose secret was not shown is useless to its reporter
         raise
     return 2 if created.failures else 0
 
@@ -150,7 +152,9 @@ def _print_report(
             err=True,
         )
         for finding in created.findings:
-            click.echo("  " + translate(_FINDINGS[finding.kind], words=finding.words), err=True)
+            click.echo(
+                "  " + translate(_FINDING_MESSAGES[finding.kind], words=finding.words), err=True
+            )
     click.echo(translate("The report is {file}. Only the hotline can read it.", file=output))
     click.echo(translate("Your secret: {secret}", secret=created.secret.text))
     click.echo(
@@ -163,7 +167,7 @@ def _print_report(
 
 @click.command(cls=ReporterCommand)
 @click.argument("path", metavar="STATUS", type=FILE)
-@_for_reporters
+@_reporter_command
 def status(path: Path, country: str | None, translate: Translator) -> int:
     """Show how your report stands, from the file that the hotline publishes, with your secret.
 
@@ -184,9 +188,9 @@ def status(path: Path, country: str | None, translate: Translator) -> int:
 
 
 @click.command(cls=ReporterCommand)
-@_TO
-@_OUTPUT
-@_for_reporters
+@_KEY_OPTION
+@_OUTPUT_OPTION
+@_reporter_command
 def withdraw(key: Path, output: Path, country: str | None, translate: Translator) -> int:
     """Take your report back: write a file for the hotline, which looks like a report.
 
@@ -204,7 +208,7 @@ def _ask_secret(translate: Translator) -> Secret:
 
     if sys.stdin is None:
         return Secret.parse("")
-    if not sys.stdin.isatty():  # replaced bytes, such as of another encoding, are no letters
+    if not sys.stdin.isatty():  # undecodable bytes become characters that are no letters
         return Secret.parse(sys.stdin.buffer.readline(1000).decode("utf-8", "replace"))
     return Secret.parse(click.prompt(translate("Your secret"), hide_input=True))
 

@@ -1,4 +1,4 @@
-"""Open the hotline of a command, and print its backlog."""
+"""The option `--store`, and the hotline that it names."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ STORE = click.option(
 
 
 def open_desk(store: Path, translate: Translator) -> Desk:
-    """Open a hotline's folder, and print what is recorded but could not be written elsewhere."""
+    """Open a hotline's folder, and print its backlog."""
     from screener.hotline.desk import Desk
 
     desk = Desk.open(store)
@@ -46,7 +46,7 @@ def open_desk(store: Path, translate: Translator) -> Desk:
 
 
 def check_listing(desk: Desk, translate: Translator, *references: str) -> int:
-    """Print a message and return 2 if the hotline's list lacks a step of these cases, else 0."""
+    """Return the exit code 0, or 2 after a message if the hotline's list lacks a step of a case."""
     failed: dict[str, str] = {}
     for entry, reason in desk.backlog.records:
         failed.setdefault(entry.partition("/")[0], reason)

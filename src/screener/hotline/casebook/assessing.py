@@ -306,7 +306,7 @@ def _describe_basis(basis: Basis) -> Sentence:
     }[basis]
 
 
-def confirmed_hashes(case: Case, settings: Settings) -> list[ItemHash]:
+def read_confirmed_hashes(case: Case, settings: Settings) -> list[ItemHash]:
     """Return the hashes of those list matches of a case that trusted lists confirm now."""
     hashes: list[ItemHash] = []
     for folder in settings.trusted:
@@ -320,7 +320,7 @@ def confirmed_hashes(case: Case, settings: Settings) -> list[ItemHash]:
 
 
 def _check_confirmed(case: Case, settings: Settings) -> list[ItemHash]:
-    list_hashes = confirmed_hashes(case, settings)
+    list_hashes = read_confirmed_hashes(case, settings)
     if not list_hashes:
         raise HotlineError(
             mark("no trusted list has confirmed the item of {case}: an analyst has to see it"),

@@ -1,4 +1,4 @@
-"""Case text: a case as lines for a terminal, with addresses that cannot be opened."""
+"""Format cases as lines for a terminal, with defanged addresses."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from screener.hotline.model.case import Case, ListMatch, Sent
 
 
 def format_summary(case: Case, translate: Translator, *, now: datetime) -> str:
-    """Return a case in one line."""
+    """Return a summary of a case in one line."""
     parts = [translate.isolate_ltr(case.reference), translate(STATES[case.state])]
     if case.outcome is not None and case.outcome != "illegal":
         parts.append(translate(OUTCOMES[case.outcome]))
@@ -27,17 +27,17 @@ def format_summary(case: Case, translate: Translator, *, now: datetime) -> str:
 
 
 def format_time_left(case: Case, translate: Translator, *, now: datetime) -> str:
-    """Return how much time is left, or by how much the case is overdue."""
-    left = translate.duration(case.remaining(now))
+    """Return the time left, or the time by which a case is overdue."""
+    duration = translate.duration(case.remaining(now))
     if case.is_overdue(now):
-        return translate("overdue by {time}").format(time=left)
-    return translate("{time} left").format(time=left)
+        return translate("overdue by {time}").format(time=duration)
+    return translate("{time} left").format(time=duration)
 
 
 def format_details(
     case: Case, translate: Translator, *, now: datetime, zone: tzinfo = UTC
 ) -> Iterator[str]:
-    """Yield all details of a case but hashes, with times in a time zone."""
+    """Yield all details of a case except hashes, with times in a time zone."""
     yield format_summary(case, translate, now=now)
     yield translate("Received: {time}", time=translate.moment(case.received, zone))
     yield translate("Due: {time}", time=translate.moment(case.due, zone))
@@ -63,11 +63,13 @@ def format_details(
         yield translate(
             "A match is with the reporter's hashes and says nothing about the addresses."
         )
-    for other in case.related:
-        yield translate("See also {case}", case=other)
+    for other_case in case.related:
+        yield translate("See also {case}", case=other_case)
     if case.outcome is not None:
         yield translate("Outcome: {outcome}", outcome=translate(OUTCOMES[case.outcome]))
-    if case.basis is not None and case.outcome == "illegal":  # otherwise it was reversed
+    if (
+        case.basis is not None and case.outcome == "illegal"
+    ):  # the basis of a reversed case stays stored
         yield translate("Basis: {basis}", basis=case.basis)
     for entry, state in case.entries:
         yield translate(
@@ -108,17 +110,17 @@ def _notice_lines(case: Case, sent: Sent, translate: Translator, zone: tzinfo) -
 
 
 def format_list_matches(matches: Iterable[ListMatch], translate: Translator) -> Iterator[str]:
-    """Yield a line for each listed record that reports match, the nearest first.
+    """Yield one line per listed record that reports match, nearest first.
 
     Kinds of hashes with the same distance share a line.
     """
-    groups: dict[tuple[str, str, str, str, int], list[str]] = {}
+    kinds_by_match: dict[tuple[str, str, str, str, int], list[str]] = {}
     for match in sorted(matches, key=lambda match: match.distance):
         key = match.list, match.source, match.entry, match.state, match.distance
-        groups.setdefault(key, []).append(match.kind)
-    for (name, source, entry, state, distance), kinds in groups.items():
+        kinds_by_match.setdefault(key, []).append(match.kind)
+    for (list_name, source, entry, state, distance), kinds in kinds_by_match.items():
         yield translate(
             "Known: {list}, {source}/{entry}, {state} ({kind}, distance {distance})",
-            list=name, source=source, entry=entry, state=RECORD_STATES.get(state, state),
+            list=list_name, source=source, entry=entry, state=RECORD_STATES.get(state, state),
             kind=", ".join(sorted(kinds)), distance=distance,
         )  # fmt: skip
