@@ -236,9 +236,10 @@ class Desk:
         return self.case(reference)
 
     def reverse(self, reference: str, *, by: str, reason: str, at: datetime | None = None) -> Case:
-        """Take back that an item is illegal: it stops matching at once, and the case is refused.
+        """Take back that an item is illegal, and refuse the case.
 
-        If the list cannot be written, the item is in `backlog.records` and matches until it can.
+        The item stops matching at once. If the list cannot be written, the item is in
+        `backlog.records` and matches until it can.
         """
         by, reason, now = self._check_decision(by, reason, at)
         with self._store.begin_step(reference, now) as (connection, case):

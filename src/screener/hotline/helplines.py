@@ -93,7 +93,7 @@ def _parse_day(table: Table) -> date | None:
 def select_for_reporter(
     country: str | None, language: Language, *, helplines: tuple[Helpline, ...] | None = None
 ) -> tuple[Helpline, ...]:
-    """Return the helplines of a country, or all helplines if it is unknown or has none.
+    """Return the helplines of a country, or all if it has none.
 
     Helplines that speak the language come first, and among them those to talk to.
     """

@@ -19,7 +19,7 @@ from screener.errors import HotlineError, IndexFileError, ScreenerError
 from screener.hashing.hash import Hash
 from screener.hashing.vpdq_value import pack_vpdq, vpdq_frames
 from screener.hotline.casebook import case_database, casebook
-from screener.hotline.casebook.intake import CONFIRMED, REPORTED
+from screener.hotline.casebook.intake import CONFIRMED_SOURCE, REPORTS_SOURCE
 from screener.hotline.language.sentence import mark
 from screener.lists.exporting.writers import neutral_csv
 from screener.lists.exporting.writers.entry import Entry, Listed, Tally, Wants
@@ -55,7 +55,7 @@ def write(folder: Path, own_terms: Terms) -> list[UnlistedRecord]:
     Returns the records that cannot be listed. They stop no other record.
     """
     failed: list[UnlistedRecord] = []
-    for source, terms in ((REPORTED, _UNCHECKED_TERMS), (CONFIRMED, own_terms)):
+    for source, terms in ((REPORTS_SOURCE, _UNCHECKED_TERMS), (CONFIRMED_SOURCE, own_terms)):
         with case_database.begin_read(folder) as connection:
             records = _read_pending(connection, source)
         if not records:
@@ -78,11 +78,14 @@ def write_terms(folder: Path, own_terms: Terms) -> ScreenerError | None:
     """
     path = folder / FOLDER_NAME
     try:
-        if lists.ask(path, source_terms.read_terms).get(CONFIRMED, Terms()).tlp != own_terms.tlp:
+        if (
+            lists.ask(path, source_terms.read_terms).get(CONFIRMED_SOURCE, Terms()).tlp
+            != own_terms.tlp
+        ):
             with transaction.begin(path) as connection:
-                stored = source_terms.read_terms(connection).get(CONFIRMED, Terms())
+                stored = source_terms.read_terms(connection).get(CONFIRMED_SOURCE, Terms())
                 source_terms.write_terms(
-                    connection, CONFIRMED, replace(stored, tlp=own_terms.tlp), by=None
+                    connection, CONFIRMED_SOURCE, replace(stored, tlp=own_terms.tlp), by=None
                 )
     except ScreenerError as error:
         return error
@@ -126,7 +129,7 @@ def _is_locked(path: Path) -> bool:
 
 
 def _read_pending(connection: sqlite3.Connection, source: str) -> list[_PendingRecord]:
-    reported = source == REPORTED
+    reported = source == REPORTS_SOURCE
     rows = connection.execute(
         "SELECT entry, in_case, report, state, by FROM entries WHERE NOT written"
         f" AND report IS {'NOT ' if reported else ''}NULL ORDER BY entry"
@@ -193,7 +196,7 @@ def _release_repeated_values(hash_list: HashList, source: str, record: _PendingR
 
 
 def _fit_video(hash_: Hash) -> Hash:
-    """Return a hash that fits into a line of the list; a long video keeps every n-th frame."""
+    """Return a hash that fits into a line, with every n-th frame of a long video."""
     fitted, step = hash_, 1
     while hash_.kind.video and len(fitted.text) > _MAX_VIDEO_LENGTH:
         step *= -(-len(fitted.text) // _MAX_VIDEO_LENGTH)

@@ -385,7 +385,7 @@ def test_the_example_answer_is_read_once_it_is_filled_in(tmp_path):
     folder = write(tmp_path)
     text = (folder / "notice.en.txt").read_text(encoding="utf-8")
     example = text[text.index("{") : text.index("}") + 1]
-    answer = tmp_path / delivery.ACKNOWLEDGEMENTS / "answer.json"
+    answer = tmp_path / delivery.ACKNOWLEDGEMENTS_FOLDER_NAME / "answer.json"
     timed = example.replace("YYYY-MM-DDThh:mm:ssZ", "2026-11-26T08:00:00Z")
     for copied, why in ((example, "at is still"), (timed, "by is still")):
         for hours in (3, 25, 100):

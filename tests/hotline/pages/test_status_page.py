@@ -294,8 +294,8 @@ def test_a_late_answer_does_not_move_the_end_of_a_case():
 
     assert page.shown.index("E-2") < page.shown.index("E-1")
     translate = get_translator("en")
-    assert translate.moment(ends[0].at, HOTLINE.zone, beside=NOW) in page.shown
-    assert translate.moment(ends[2].at, HOTLINE.zone, beside=NOW) not in page.shown
+    assert translate.moment(ends[0].at, HOTLINE.zone, reference=NOW) in page.shown
+    assert translate.moment(ends[2].at, HOTLINE.zone, reference=NOW) not in page.shown
 
 
 def test_fifty_ended_cases_are_shown_and_the_others_counted():

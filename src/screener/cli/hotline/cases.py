@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from screener.cli.hotline.store_option import STORE, check_listing, open_desk
+from screener.cli.hotline.store_option import STORE_OPTION, check_listing, open_desk
 from screener.cli.option_types import FILE, OneOf
 from screener.cli.options import WHO, WHY
 from screener.cli.translated_commands import (
@@ -63,7 +63,7 @@ def case() -> None:
 
 @case.command("import")
 @click.argument("files", nargs=-1, required=True, type=FILE)
-@STORE
+@STORE_OPTION
 @WHO
 @click.option("--key", type=FILE, help="The hotline's secret key, if it is kept elsewhere.")
 @translated
@@ -109,7 +109,7 @@ def import_(
 
 
 @case.command("list")
-@STORE
+@STORE_OPTION
 @click.option("--state", "states", multiple=True, type=OneOf(list(STATES)),
               help="Only those in this state. Repeatable.")  # fmt: skip
 @translated
@@ -123,7 +123,7 @@ def list_(store: Path, states: tuple[Any, ...], translate: Translator) -> int:
 
 @case.command()
 @_REFERENCE_ARGUMENT
-@STORE
+@STORE_OPTION
 @translated
 def show(reference: str, store: Path, translate: Translator) -> int:
     """Show all details of a case. Addresses are written so that none can be opened; times are in
@@ -152,7 +152,7 @@ def _print_too_little_detail(
 
 @case.command()
 @_REFERENCE_ARGUMENT
-@STORE
+@STORE_OPTION
 @click.option("--outcome", required=True, type=OneOf(["illegal", "not_illegal"]),
               help="Your assessment.")  # fmt: skip
 @click.option(
@@ -209,7 +209,7 @@ def assess(
 
 @case.command()
 @_REFERENCE_ARGUMENT
-@STORE
+@STORE_OPTION
 @click.option("--partner", "partners", required=True, multiple=True, type=_clean_pasted_text,
               metavar="TEXT", help="The partner's id. Repeatable.")  # fmt: skip
 @WHO
@@ -229,7 +229,7 @@ def notify(
         try:
             desk.notify(reference, partner, by=by, reason=reason)
         except ScreenerError as error:  # continue with the other partners
-            print_error(_recorded_notice(desk, reference, partner) or error, translate)
+            print_error(_find_recorded_notice(desk, reference, partner) or error, translate)
             code = 2
             continue
         click.echo(
@@ -240,7 +240,7 @@ def notify(
     return code
 
 
-def _recorded_notice(desk: Desk, reference: str, partner: str) -> HotlineError | None:
+def _find_recorded_notice(desk: Desk, reference: str, partner: str) -> HotlineError | None:
     """Return an error if a notice was recorded but could not be written, or None."""
     for case_reference, recipient, error in desk.backlog.notices:
         if (case_reference, recipient) == (reference, partner):
@@ -250,7 +250,7 @@ def _recorded_notice(desk: Desk, reference: str, partner: str) -> HotlineError |
 
 
 @case.command()
-@STORE
+@STORE_OPTION
 @WHO
 @translated
 def acknowledge(store: Path, by: str, translate: Translator) -> int:
@@ -292,7 +292,7 @@ _ANSWER_MESSAGES = {
 
 @case.command()
 @_REFERENCE_ARGUMENT
-@STORE
+@STORE_OPTION
 @click.option("--state", required=True, type=OneOf(["removed", "refused"]),
               help="How it ended.")  # fmt: skip
 @WHO
@@ -313,7 +313,7 @@ def close(
 
 @case.command()
 @_REFERENCE_ARGUMENT
-@STORE
+@STORE_OPTION
 @WHO
 @WHY
 @translated
@@ -332,7 +332,7 @@ def reverse(reference: str, store: Path, by: str, reason: str, translate: Transl
 
 @case.command()
 @_REFERENCE_ARGUMENT
-@STORE
+@STORE_OPTION
 @WHO
 @WHY
 @translated
@@ -360,7 +360,7 @@ def _print_partners_to_inform(case: Case, translate: Translator) -> None:
 
 
 @case.command()
-@STORE
+@STORE_OPTION
 @translated
 def overdue(store: Path, translate: Translator) -> int:
     """List the cases whose 24 hours have passed, and those with less than a quarter left.

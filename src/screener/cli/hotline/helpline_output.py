@@ -16,7 +16,7 @@ from screener.hotline.model.case import Language
 if TYPE_CHECKING:
     from screener.hotline.helplines import Helpline
 
-HELPLINES = click.option(
+HELPLINES_OPTION = click.option(
     "--helplines", envvar="SCREENER_HELPLINES", type=FILE,
     help="The operator's corrections of the helplines, a TOML file; SCREENER_HELPLINES.",
 )  # fmt: skip

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from screener.cli.hotline.helpline_output import HELPLINES, load_helplines
-from screener.cli.hotline.store_option import STORE, open_desk
+from screener.cli.hotline.helpline_output import HELPLINES_OPTION, load_helplines
+from screener.cli.hotline.store_option import STORE_OPTION, open_desk
 from screener.cli.option_types import OUTPUT, Place, SuffixedPath
 from screener.cli.translated_commands import LANGUAGE_OPTION, TranslatedGroup, translated
 from screener.hotline.language.translator import Translator
@@ -43,12 +43,12 @@ def create(folder: Path, translate: Translator) -> int:
 
 
 @hotline.command()
-@STORE
+@STORE_OPTION
 @click.option(
     "-o", "--output", required=True, type=OUTPUT,
     help="The file to publish, anywhere: each entry is for its reporter only.",
 )  # fmt: skip
-@HELPLINES
+@HELPLINES_OPTION
 @translated
 def status(store: Path, output: Path, helplines: Path | None, translate: Translator) -> int:
     """Write the file from which every reporter reads how their report stands.
@@ -66,12 +66,12 @@ def status(store: Path, output: Path, helplines: Path | None, translate: Transla
 
 
 @hotline.command()
-@STORE
+@STORE_OPTION
 @click.option(
     "-o", "--output", required=True, type=SuffixedPath(".html"),
     help="The page to write, readable by you only: NAME.html.",
 )  # fmt: skip
-@HELPLINES
+@HELPLINES_OPTION
 @translated
 def page(store: Path, output: Path, helplines: Path | None, translate: Translator) -> int:
     """Write a page of the clock: how much time each case has, and how fast partners remove."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from screener.cli.hotline.helpline_output import HELPLINES, print_helplines
+from screener.cli.hotline.helpline_output import HELPLINES_OPTION, print_helplines
 from screener.cli.option_types import FILE, OUTPUT
 from screener.cli.translated_commands import TranslatedCommand, print_error, translated
 from screener.cli.usage_errors import current_translator
@@ -66,7 +66,7 @@ def _reporter_command(command: Callable[..., int]) -> Callable[..., int]:
     """Decorate a command that takes `translate` and `country`; print helplines after it."""
 
     @_COUNTRY_OPTION
-    @HELPLINES
+    @HELPLINES_OPTION
     @translated
     @wraps(command)
     def with_helplines(

@@ -13,7 +13,7 @@ from screener.hotline.language.translator import Translator
 if TYPE_CHECKING:
     from screener.hotline.desk import Desk
 
-STORE = click.option(
+STORE_OPTION = click.option(
     "--store",
     envvar="SCREENER_HOTLINE",
     required=True,
@@ -46,7 +46,7 @@ def open_desk(store: Path, translate: Translator) -> Desk:
 
 
 def check_listing(desk: Desk, translate: Translator, *references: str) -> int:
-    """Return the exit code 0, or 2 after a message if the hotline's list lacks a step of a case."""
+    """Return exit code 0, or print a message and return 2 if the list lacks a step."""
     failed: dict[str, str] = {}
     for entry, reason in desk.backlog.records:
         failed.setdefault(entry.partition("/")[0], reason)

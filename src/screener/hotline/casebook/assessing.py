@@ -58,7 +58,7 @@ def record_opinion(
     """
     settings.check_analyst(opinion.by)
     if case.state != "received":
-        raise HotlineError(_explain_decided(case), case=case.reference)
+        raise HotlineError(_explain_already_decided(case), case=case.reference)
     row = connection.execute(
         "SELECT by, basis FROM proposals WHERE in_case = ?", (case.reference,)
     ).fetchone()
@@ -72,9 +72,9 @@ def record_opinion(
     if opinion.outcome == "not_illegal":
         _record_not_illegal(connection, case, opinion, proposed=row is not None)
     elif row is None:
-        _propose(connection, settings, case, opinion)
+        _record_first_opinion(connection, settings, case, opinion)
     else:
-        _confirm(connection, settings, case, opinion, *row)
+        _confirm_first_opinion(connection, settings, case, opinion, *row)
 
 
 def _replaces_first(settings: Settings, opinion: Opinion, first_analyst: str) -> bool:
@@ -85,7 +85,7 @@ def _replaces_first(settings: Settings, opinion: Opinion, first_analyst: str) ->
     )
 
 
-def _explain_decided(case: Case) -> str:
+def _explain_already_decided(case: Case) -> str:
     if case.outcome == "illegal" and case.state in ("assessed", "notified"):
         return mark("{case} has been assessed: `screener case reverse` takes it back")
     return mark(
@@ -117,7 +117,7 @@ def _set_not_illegal(connection: sqlite3.Connection, case: Case, by: str) -> Non
     casebook.forget_withdrawn(connection, case.reference)
 
 
-def _propose(
+def _record_first_opinion(
     connection: sqlite3.Connection, settings: Settings, case: Case, opinion: Opinion
 ) -> None:
     if opinion.basis is None:
@@ -130,8 +130,8 @@ def _propose(
         "INSERT INTO proposals VALUES (?, ?, ?)", (case.reference, opinion.by, opinion.basis)
     )
     for number, item in enumerate(opinion.items):
-        own = [ItemHash(hash_, _OWN_ORIGIN) for hash_ in item.upright_hashes]
-        casebook.store_item_hashes(connection, case.reference, own, item=number)
+        item_hashes = [ItemHash(hash_, _OWN_ORIGIN) for hash_ in item.upright_hashes]
+        casebook.store_item_hashes(connection, case.reference, item_hashes, item=number)
     summary = mark(
         casebook.FIRST_OPINION.message,
         basis=_describe_basis(opinion.basis),
@@ -147,12 +147,12 @@ def _describe_items(opinion: Opinion) -> Sentence:
     return mark("hashed {number}: {types}", number=len(opinion.items), types=types)
 
 
-def _confirm(
+def _confirm_first_opinion(
     connection: sqlite3.Connection, settings: Settings, case: Case, opinion: Opinion,
     first_analyst: str, basis: Basis,
 ) -> None:  # fmt: skip
     _check_second_analyst(settings, case, opinion, first_analyst, basis)
-    _check_items(connection, case, opinion)
+    _check_same_items(connection, case, opinion)
     if basis == "known":
         list_hashes = _check_confirmed(case, settings)
         casebook.store_item_hashes(connection, case.reference, list_hashes)
@@ -196,7 +196,7 @@ def _check_second_analyst(
         )
 
 
-def _check_items(connection: sqlite3.Connection, case: Case, opinion: Opinion) -> None:
+def _check_same_items(connection: sqlite3.Connection, case: Case, opinion: Opinion) -> None:
     """Raise HotlineError unless both people hashed the same items."""
     proposed = casebook.read_own_items(connection, case.reference)
     for hashes in proposed:

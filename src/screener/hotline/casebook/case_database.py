@@ -117,7 +117,7 @@ def create(folder: Path) -> None:
 
 @contextlib.contextmanager
 def begin_write(folder: Path) -> Iterator[sqlite3.Connection]:
-    """Begin a transaction that is committed and synced at the end, or rolled back on any error."""
+    """Begin a transaction that is committed and synced, or rolled back on any error."""
     with _connect(folder) as connection:
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA secure_delete = ON")

@@ -1,4 +1,4 @@
-"""Case log: the audit log with one line per step of a case, written after the commit.
+"""Case log: the audit log with one line per step of a case.
 
 A log is not continued if its head is not signed with the configured key; a new signature would
 vouch for lines that anybody may have changed.
@@ -88,7 +88,7 @@ def _read_last_logged(folder: Path, log: AuditFile) -> int:
 
 
 def find_key_error(key_path: Path | None, log: Path) -> HotlineError | None:
-    """Return an error if the log cannot be continued with this key (or without one), or None."""
+    """Return an error if the log cannot be continued with this key, or None."""
     try:
         signer = None if key_path is None else read_private_key(key_path)
     except ListError:

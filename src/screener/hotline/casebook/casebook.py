@@ -50,7 +50,10 @@ def record_step(
     connection: sqlite3.Connection, reference: str, step: str, *, at: datetime, by: str,
     reason: str, state: State | None = None, **fields: Any,
 ) -> None:  # fmt: skip
-    """Record a step of a case as an event and for the log, with a new state if there is one."""
+    """Record a step of a case as an event and for the log.
+
+    `state` is the new state, or None if it does not change.
+    """
     if state is not None:
         connection.execute("UPDATE cases SET state = ? WHERE reference = ?", (state, reference))
     (present_state,) = connection.execute(
@@ -237,8 +240,8 @@ def has_illegal_opinion(connection: sqlite3.Connection, reference: str) -> bool:
     """Return whether an analyst ever assessed a case as illegal, even if another disagreed."""
     return any(
         isinstance(event.reason, Sentence)
-        and isinstance(what := event.reason.values.get("what"), Sentence)
-        and what.message == FIRST_OPINION.message
+        and isinstance(summary := event.reason.values.get("what"), Sentence)
+        and summary.message == FIRST_OPINION.message
         for event in _read_events(connection, reference)
     )
 

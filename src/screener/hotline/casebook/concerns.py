@@ -1,4 +1,4 @@
-"""Concerns: facts about a case on which an analyst has to decide, regardless of its clock."""
+"""Concerns about cases, on which an analyst has to decide."""
 
 from __future__ import annotations
 
@@ -24,7 +24,10 @@ def find_concerns(
 
 
 def describe_future_receipt(case: Case, now: datetime) -> Sentence | None:
-    """Return a concern if the case came in at a future time, so that it would never be overdue."""
+    """Return a concern if the case was received in the future.
+
+    Otherwise it would not become overdue.
+    """
     if not case.is_in_future(now):
         return None
     return mark(

@@ -23,8 +23,8 @@ from screener.screening.input.hash_item import HashedInput
 from screener.screening.input.located_hash import LocatedHash
 from screener.screening.screener import Screener
 
-REPORTED: Final = "reports"  # source of the reported items in the hotline's list
-CONFIRMED: Final = "hotline"  # source of the items that two people confirmed
+REPORTS_SOURCE: Final = "reports"  # source of the reported items in the hotline's list
+CONFIRMED_SOURCE: Final = "hotline"  # source of the items that two people confirmed
 
 IntakeStatus = Literal["new", "joined", "repeated", "withdrawn", "refused"]
 
@@ -71,7 +71,7 @@ def look_up(screener: Screener, report: Report) -> ReportMatches:
         matches = [match for match in (*result.matches, *result.other_hits) if match.identifies]
         entries.update({match.entry for match in matches if match.list == own_list_name})
         for match in matches:
-            if match.list == own_list_name and match.source == REPORTED:
+            if match.list == own_list_name and match.source == REPORTS_SOURCE:
                 continue
             key = match.list, match.source, match.entry, match.kind
             list_match = ListMatch(*key[:3], str(match.state), match.kind, match.distance)
@@ -81,7 +81,7 @@ def look_up(screener: Screener, report: Report) -> ReportMatches:
 
 
 def _select_queries(item: Item) -> tuple[LocatedHash, ...]:
-    """Return the hashes to look up: a clip's frames instead of its vPDQ, which is upright only."""
+    """Return the hashes to look up. A clip's vPDQ is omitted, since it is upright only."""
     if not any(located.hash.kind.name == "pdq" for located in item.hashes):
         return item.hashes
     return tuple(located for located in item.hashes if not located.hash.kind.video)

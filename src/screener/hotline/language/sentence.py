@@ -68,5 +68,5 @@ _ERROR_SENTENCES = {
 
 
 def describe_os_error(error: OSError) -> str:
-    """Return a system error as a Sentence, or in the system's words if it is rare."""
+    """Return the reason of a system error, as a Sentence if it is a common one."""
     return _ERROR_SENTENCES.get(error.errno or 0) or error.strerror or type(error).__name__

@@ -139,7 +139,9 @@ class Translator:
 
         return format_date(day, self._date_pattern(day), locale=_LOCALES[self.language])
 
-    def moment(self, at: datetime, /, zone: tzinfo = UTC, *, beside: datetime | None = None) -> str:
+    def moment(
+        self, at: datetime, /, zone: tzinfo = UTC, *, reference: datetime | None = None
+    ) -> str:
         """Return a day and time to the minute in a time zone, with its UTC offset.
 
         The offset is omitted if the time `beside` has the same. Raises ValueError if `at` has no
@@ -152,25 +154,25 @@ class Translator:
         local = at.astimezone(zone)
         pattern = f"{self._date_pattern(local)}{'،' if self.rtl else ','} HH:mm"
         text = format_datetime(local, pattern, locale=_LOCALES[self.language])
-        same = beside is not None and beside.astimezone(zone).utcoffset() == local.utcoffset()
+        same = reference is not None and reference.astimezone(zone).utcoffset() == local.utcoffset()
         return text if same else f"{text} ({_format_offset(local)})"
 
     def _date_pattern(self, day: date) -> str:
-        """Return Babel's pattern for a day; French writes the first of a month as an ordinal."""
+        """Return Babel's pattern for a day. French has an ordinal for the first."""
         return "d'er' MMMM y" if self.language == "fr" and day.day == 1 else "d MMMM y"
 
     def language_name(self, code: str, /) -> str:
-        """Return the name of a language, or its code if it has no name or Babel is missing."""
+        """Return the name of a language, or its code if there is none."""
         return self._name_in_language("languages", code)
 
     def country_name(self, code: str, /) -> str:
-        """Return the name of a country, or its code if it has no name or Babel is missing."""
+        """Return the name of a country, or its code if there is none."""
         return self._name_in_language("territories", code)
 
     def _name_in_language(self, names: str, code: str) -> str:
         try:
             from babel import Locale
-        except ImportError:  # a reporter without the extra still gets the helplines
+        except ImportError:  # helplines must be readable without the extra
             return code
         return str(getattr(Locale.parse(_LOCALES[self.language]), names).get(code, code))
 

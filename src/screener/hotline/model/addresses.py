@@ -13,7 +13,7 @@ from screener.errors import HotlineError
 from screener.hotline.language.sentence import mark
 from screener.hotline.language.translator import remove_invisible
 
-_SCHEME = re.compile(r"(?i)\bh(tt)(ps?)(?=\s*:)")
+_HTTP_SCHEME = re.compile(r"(?i)\bh(tt)(ps?)(?=\s*:)")
 # Host names treat it as a dot; NFKC does not.
 _IDEOGRAPHIC_STOP = "\u3002"
 
@@ -25,7 +25,7 @@ def defang(address: str) -> str:
     put into brackets. Unprintable characters, such as line ends, are percent-encoded.
     """
     text = "".join(c if c.isprintable() else quote(c, errors="replace") for c in address.strip())
-    text = _SCHEME.sub(lambda match: f"hxx{match[2].lower()}", text)
+    text = _HTTP_SCHEME.sub(lambda match: f"hxx{match[2].lower()}", text)
     return "".join(f"[{c}]" if _is_separator(c) else c for c in text)
 
 
@@ -42,19 +42,19 @@ PICTURE_AS_ADDRESS = mark(
 _TRACKING_PARAMETER = re.compile(
     r"utm_[a-z_]+|fbclid|gclid|dclid|msclkid|igsh(?:id)?|mc_eid|mibextid|twclid|ttclid", re.A | re.I
 )
-_PORTS = {"http": 80, "https": 443}
+_DEFAULT_PORTS = {"http": 80, "https": 443}
 _SAFE_CHARACTERS = "!$&'()*+,;=:@/?-._~%"
-_ESCAPED = re.compile(r"%([0-9a-f]{2})", re.A | re.I)
-_UNRESERVED = re.compile(r"[\w.~-]", re.A)
+_PERCENT_ESCAPE = re.compile(r"%([0-9a-f]{2})", re.A | re.I)
+_UNRESERVED_CHARACTER = re.compile(r"[\w.~-]", re.A)
 # Characters that browsers ignore in an address.
-_IGNORED = re.compile(r"[\t\r\n]")
+_IGNORED_CHARACTERS = re.compile(r"[\t\r\n]")
 # IDNA 2008 allows these in host names, but Python's codec maps them to other characters.
-_DEVIATING = re.compile("[ßς\u200c\u200d]")
+_IDNA_DEVIATIONS = re.compile("[ßς\u200c\u200d]")
 # Invisible, but part of words and host names, for instance in Persian.
 _JOINERS = "\u200c\u200d"
 _ESCAPED_JOINER = re.compile(r"%E2%80%8[CD]", re.I)
 # A host as people write it, without a scheme.
-_HOST = re.compile(r"(?:[\w.-]+\.\w{2,}|\d+(?:\.\d+){3})(?=[:/?#]|$)")
+_HOST_PATTERN = re.compile(r"(?:[\w.-]+\.\w{2,}|\d+(?:\.\d+){3})(?=[:/?#]|$)")
 # After a scheme that they know, browsers need no slash before the host.
 _ADDRESS_PARTS = re.compile(
     r"(?P<scheme>h(?:tt|xx)ps?\[?:\]?/*|(?:ftp|wss?):/*|[a-z][a-z0-9+.-]*\[?:\]?//)?"
@@ -93,7 +93,7 @@ def clean_address(text: str) -> str:
                 " could reveal who you are"
             )
         )
-    parts = _parse_written(address)
+    parts = _split_address(address)
     if parts is None:
         return address
     query = _remove_tracking(parts["query"][1:])
@@ -111,7 +111,7 @@ def _encode_invisible(text: str) -> str:
     while begin < end and _is_padding(text[end - 1]):
         end -= 1
     inner = text[begin:end]
-    parts = _parse_written(remove_invisible(inner))
+    parts = _split_address(remove_invisible(inner))
     if parts is None:
         return remove_invisible(inner)
     visible: list[str] = []
@@ -129,8 +129,8 @@ def _is_padding(character: str) -> bool:
     return character.isspace() or unicodedata.category(character) == "Cf"
 
 
-def _parse_written(address: str) -> dict[str, str] | None:
-    """Return the parts of a web address, or None for other texts, such as a mail address."""
+def _split_address(address: str) -> dict[str, str] | None:
+    """Return the parts of a web address, or None for any other text."""
     match = _ADDRESS_PARTS.fullmatch(_replace_backslashes(address))
     if match is None or "|" in match["host"]:  # as in an eD2k link
         return None
@@ -145,7 +145,7 @@ def _parse_written(address: str) -> dict[str, str] | None:
 
 
 def _is_host(text: str) -> bool:
-    return _HOST.match(_ESCAPED_JOINER.sub("", text)) is not None
+    return _HOST_PATTERN.match(_ESCAPED_JOINER.sub("", text)) is not None
 
 
 def normalise_address(address: str) -> str:
@@ -155,7 +155,7 @@ def normalise_address(address: str) -> str:
     percent-encoding and tracking parameters. Keeps the fragment after `#`, since it names the page
     on many sites.
     """
-    text = unicodedata.normalize("NFC", _IGNORED.sub("", address).strip())
+    text = unicodedata.normalize("NFC", _IGNORED_CHARACTERS.sub("", address).strip())
     text = re.sub(r"^hxxp", "http", text, flags=re.I).replace("[.]", ".").replace("[:]", ":")
     text = _replace_backslashes(text)
     parts = _split_url(text)
@@ -165,10 +165,10 @@ def normalise_address(address: str) -> str:
         return "".join(_to_nfkc(text).split()).casefold()
     host = _to_nfkc(parts.netloc.rpartition("@")[2]).rstrip(".").lower()
     name, _, port = host.rpartition(":")
-    if name and port == str(_PORTS[parts.scheme.lower()]):
+    if name and port == str(_DEFAULT_PORTS[parts.scheme.lower()]):
         host = name
     # Keep invalid host names, and those that Python would map to another name.
-    if not _DEVIATING.search(host):
+    if not _IDNA_DEVIATIONS.search(host):
         with contextlib.suppress(UnicodeError):
             host = host.encode("idna").decode()
     path = _normalise_escapes(parts.path).rstrip("/")
@@ -185,7 +185,7 @@ def _to_nfkc(text: str) -> str:
 def _split_url(address: str) -> SplitResult | None:
     try:
         parts = urlsplit(address)
-        is_url = parts.scheme.lower() in _PORTS and bool(parts.netloc)
+        is_url = parts.scheme.lower() in _DEFAULT_PORTS and bool(parts.netloc)
     except ValueError:
         return None
     return parts if is_url else None
@@ -209,9 +209,9 @@ def _remove_tracking(query: str) -> str:
 
 def _normalise_escapes(text: str) -> str:
     """Unify the percent-encoding of a text; an escaped separator stays escaped."""
-    return _ESCAPED.sub(_unescape, quote(text, safe=_SAFE_CHARACTERS))
+    return _PERCENT_ESCAPE.sub(_unescape, quote(text, safe=_SAFE_CHARACTERS))
 
 
 def _unescape(escaped: re.Match[str]) -> str:
     character = chr(int(escaped[1], 16))
-    return character if _UNRESERVED.fullmatch(character) else escaped[0].upper()
+    return character if _UNRESERVED_CHARACTER.fullmatch(character) else escaped[0].upper()

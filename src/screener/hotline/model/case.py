@@ -11,7 +11,7 @@ from screener.hashing.hash import Hash
 from screener.lists.terms import Terms
 
 State = Literal["received", "assessed", "notified", "removed", "refused", "withdrawn"]
-# States in which a case may become overdue.
+# A case in one of these states may become overdue.
 OPEN_STATES: tuple[State, ...] = ("received", "assessed", "notified")
 Outcome = Literal["illegal", "not_illegal"]
 Standing = Literal["in_time", "warned", "overdue", "ended"]
@@ -20,7 +20,7 @@ LANGUAGES: tuple[Language, ...] = ("ar", "fr", "en")
 
 # Partners undertake to act within this time after the receipt of the report.
 DEADLINE = timedelta(hours=24)
-WARNING_SHARE = 0.75  # elapsed share of the time from which on a case is warned of
+WARNING_SHARE = 0.75  # elapsed share of the time after which a case is `warned`
 MAX_CLOCK_DIFFERENCE = timedelta(minutes=5)  # between two computers
 
 Step = TypeVar("Step")  # a step, or its time
@@ -28,7 +28,7 @@ Step = TypeVar("Step")  # a step, or its time
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One step of a case: the state after it, its time (UTC), the person and the reason.
+    """One step of a case, with the state after it and its time (UTC).
 
     `reason` is a Sentence, or the person's own words.
     """
@@ -53,7 +53,7 @@ class ListMatch:
 
 @dataclass(frozen=True, slots=True)
 class ItemHash:
-    """A hash of a case's item that the hotline computed itself or took from a trusted list.
+    """A hash of a case's item, computed by the hotline or from a trusted list.
 
     `origin` names the list's record or the hotline. `terms` are those of the list's source, or None
     for the hotline's own hashes, which have the terms in partners.toml.

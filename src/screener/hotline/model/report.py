@@ -78,6 +78,6 @@ class Withdrawal:
 
 
 def lowest_score(located: LocatedHash) -> int | None:
-    """Return the lower of a hash's quality and its picture's detail score, or None without them."""
+    """Return the lower of a hash's quality and detail score, or None without both."""
     scores = [score for score in (located.hash.quality, located.detail) if score is not None]
     return min(scores, default=None)

@@ -20,7 +20,7 @@ from typing import Any, Literal, get_args
 from screener.errors import HotlineError, printable
 from screener.hotline.language.sentence import describe_os_error, mark
 from screener.hotline.language.translator import join_lines
-from screener.hotline.notices.delivery import ACKNOWLEDGEMENTS
+from screener.hotline.notices.delivery import ACKNOWLEDGEMENTS_FOLDER_NAME
 from screener.hotline.partners import ID_PATTERN, Partner
 
 SCHEMA = "screener-acknowledgement/1"
@@ -48,7 +48,7 @@ Reason = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Acknowledgement:
-    """A partner's answer to one notice, with its own time (UTC) and the person who answered.
+    """A partner's answer to one notice, with time (UTC) and person.
 
     `file` is the name of the file in the partner's folder.
     """
@@ -157,7 +157,7 @@ def _parse_time(text: str) -> datetime:
 
 
 def format_example(notice: str) -> list[str]:
-    """Return the lines of an example answer, which is invalid until time and name are filled in."""
+    """Return the lines of an example answer, in which time and name are missing."""
     fields = {
         "schema": SCHEMA, "notice": notice, "event": "removed",
         "at": _TIME_PLACEHOLDER, "by": _NAME_PLACEHOLDER,
@@ -185,14 +185,14 @@ def read_folder(
     caller must record each event once. Only the newest `MAX_FILES` files are read. An unreadable
     folder counts as an unreadable file; a missing one is empty if nothing was sent.
     """
-    folder = partner.folder / ACKNOWLEDGEMENTS
+    folder = partner.folder / ACKNOWLEDGEMENTS_FOLDER_NAME
     try:
         names, skipped = _find_newest(folder)
     except OSError as error:
         if isinstance(error, FileNotFoundError) and not sent:
             return [], []
         folder_error = UnreadError("unreadable", _CANNOT_OPEN, why=describe_os_error(error))
-        return [], [UnreadFile(ACKNOWLEDGEMENTS, folder_error)]
+        return [], [UnreadFile(ACKNOWLEDGEMENTS_FOLDER_NAME, folder_error)]
     answers: list[Acknowledgement] = []
     unread: list[UnreadFile] = []
     for name in names:
@@ -232,7 +232,7 @@ def _find_newest(folder: Path) -> tuple[list[str], int]:
 
 
 def _get_change_time(entry: os.DirEntry[str]) -> int | None:
-    """Return a file's ctime, which the partner cannot set, or None if the file is gone."""
+    """Return a file's ctime, which the partner cannot set, or None without the file."""
     try:
         return entry.stat(follow_symlinks=False).st_ctime_ns
     except FileNotFoundError:

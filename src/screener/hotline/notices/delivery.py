@@ -16,22 +16,22 @@ from screener.system import files as disk
 from screener.system.files import make_folder
 from screener.system.locks import Lock
 
-ACKNOWLEDGEMENTS = "acknowledgements"
+ACKNOWLEDGEMENTS_FOLDER_NAME = "acknowledgements"
 
 
 def stage(
     folder: Path, notice: str, case: str, files: Mapping[str, str], *, first: bool = True
 ) -> None:
-    """Write the files into a hidden folder next to the final one, for its owner only, and sync it.
+    """Write the files into a hidden folder next to the final one, and sync it.
 
-    Does nothing if the partner has the notice already. The partner's folder is created only for its
-    `first` notice; if it is missing later, it is not mounted.
+    Only its owner can read it. Does nothing if the partner has the notice already. The partner's
+    folder is created only for its `first` notice; if it is missing later, it is not mounted.
     """
     final, staged = folder / notice, _staging_path(folder, notice)
     with _translate_errors(final):
         if first:
             # Python creates parent folders with the umask's mode, so create them singly.
-            for path in (*reversed(folder.parents), folder, folder / ACKNOWLEDGEMENTS):
+            for path in (*reversed(folder.parents), folder, folder / ACKNOWLEDGEMENTS_FOLDER_NAME):
                 if not path.exists():
                     with contextlib.suppress(FileExistsError):
                         make_folder(path)
@@ -75,12 +75,12 @@ def _staging_path(folder: Path, notice: str) -> Path:
 
 def _check_mounted(folder: Path) -> None:
     """Raise HotlineError for an unmounted folder, which looks as if notices had been fetched."""
-    if not (folder / ACKNOWLEDGEMENTS).is_dir():
+    if not (folder / ACKNOWLEDGEMENTS_FOLDER_NAME).is_dir():
         message = mark(
             "{file} is missing, though this partner was sent a notice before: mount its"
             " folder; if it has another one now, create {file} in it"
         )
-        raise HotlineError(message, file=folder / ACKNOWLEDGEMENTS)
+        raise HotlineError(message, file=folder / ACKNOWLEDGEMENTS_FOLDER_NAME)
 
 
 @contextmanager

@@ -81,10 +81,10 @@ def format_details(
             state=translate(STATES[event.state]), by=event.by, reason=event.reason,
         )  # fmt: skip
     for sent in case.sent:
-        yield from _notice_lines(case, sent, translate, zone)
+        yield from _format_notice(case, sent, translate, zone)
 
 
-def _notice_lines(case: Case, sent: Sent, translate: Translator, zone: tzinfo) -> Iterator[str]:
+def _format_notice(case: Case, sent: Sent, translate: Translator, zone: tzinfo) -> Iterator[str]:
     yield translate(
         "Notice {notice} to {partner}: {time}", notice=sent.notice, partner=sent.partner,
         time=translate.moment(sent.at, zone),

@@ -34,13 +34,13 @@ class Removals:
 
     @property
     def share(self) -> float | None:
-        """Share removed within 24 hours, from 0 to 1, or None if no notice is counted yet."""
+        """Share removed within 24 hours (0 to 1), or None if nothing is counted."""
         return self.in_time / self.counted if self.counted else None
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """Numbers of cases by the standing of their clocks, and removals by partner and in total."""
+    """Cases by the standing of their clocks; removals by partner and in total."""
 
     cases: int
     standings: Mapping[Standing, int]
@@ -92,24 +92,24 @@ def by_month(cases: Iterable[Case], *, zone: tzinfo) -> tuple[Month, ...]:
     counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
     durations: defaultdict[str, list[timedelta]] = defaultdict(list)
 
-    def month_of(at: datetime) -> str:
+    def format_month(at: datetime) -> str:
         return f"{at.astimezone(zone):%Y-%m}"
 
     for case in cases:
-        counts[month_of(case.received)]["cases"] += 1
+        counts[format_month(case.received)]["cases"] += 1
         for at in case.reported:
-            counts[month_of(at)]["reports"] += 1
+            counts[format_month(at)]["reports"] += 1
         for event in case.events:
             if event.state == "assessed":  # later steps may stay in that state
-                counts[month_of(event.at)].update(
+                counts[format_month(event.at)].update(
                     assessed=1, illegal=int(case.outcome == "illegal")
                 )
                 break
         for sent in case.sent:
-            counts[month_of(sent.at)]["sent"] += 1
+            counts[format_month(sent.at)]["sent"] += 1
             removed = _find_removal_time(case, sent)
             if removed is not None:
-                durations[month_of(removed)].append(_measure_duration(case, removed))
+                durations[format_month(removed)].append(_measure_duration(case, removed))
     return tuple(
         Month(
             month=month,

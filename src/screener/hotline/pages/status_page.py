@@ -172,8 +172,8 @@ def _render_running(
 def _make_time_formatter(
     now: datetime, hotline: Hotline, translate: Translator
 ) -> Callable[[datetime], str]:
-    """Return a function that formats times, without the UTC offset if it is that of `now`."""
-    return lambda at: html.bdi(translate.moment(at, hotline.zone, beside=now))
+    """Return a function that formats times, with UTC offsets other than that of `now`."""
+    return lambda at: html.bdi(translate.moment(at, hotline.zone, reference=now))
 
 
 def _render_clock(case: Case, now: datetime, translate: Translator) -> str:

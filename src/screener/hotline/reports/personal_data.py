@@ -19,18 +19,19 @@ Kind = Literal["name", "phone", "email"]
 # Invisible characters that may separate letters.
 _INVISIBLE = re.compile("[\u00ad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
 _ARABIC_MARKS = re.compile("[\u064b-\u0652\u0640]")  # Arabic vowel signs and lengthening
-_AT = r"(?:@|\s*[\[({]\s*(?:at|a|arobase|chez)\s*[\])}]\s*|\s+(?:at|arobase|آت|أت)\s+)"
+_AT_SIGN = r"(?:@|\s*[\[({]\s*(?:at|a|arobase|chez)\s*[\])}]\s*|\s+(?:at|arobase|آت|أت)\s+)"
 _DOT = r"(?:\.|\s*[\[({]\s*(?:dot|point)\s*[\])}]\s*|\s+(?:dot|point|نقطة|دوت)\s+)"
-_EMAIL = re.compile(
-    rf"[\w.+-]{{1,64}}{_AT}[\w-]{{1,63}}(?:{_DOT}[\w-]{{1,63}}){{0,8}}{_DOT}[^\W\d_]{{2,}}", re.I
+_EMAIL_PATTERN = re.compile(
+    rf"[\w.+-]{{1,64}}{_AT_SIGN}[\w-]{{1,63}}(?:{_DOT}[\w-]{{1,63}}){{0,8}}{_DOT}[^\W\d_]{{2,}}",
+    re.I,
 )
-_PHONE = re.compile(
+_PHONE_PATTERN = re.compile(
     r"(?<![\w/=.-])(?:\+|00)?\(?\d(?:[\s().\u00a0/·\u2010-\u2015-]{0,3}\d){7,14}(?![\w/])"
 )
-_DATE = re.compile(r"(?:\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{4})\b")
-_ADDRESS = re.compile(r"\b(?:https?|hxxps?)://\S+", re.I)
+_DATE_PATTERN = re.compile(r"(?:\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{4})\b")
+_ADDRESS_PATTERN = re.compile(r"\b(?:https?|hxxps?)://\S+", re.I)
 _WORD = r"[^\W\d_][\w'’-]*"
-_INTRODUCED = re.compile(
+_INTRODUCED_NAME = re.compile(
     r"(?:\b(?:my name is|i am called|her name is|his name is|named|je m['’]appelle|je me nomme|"
     r"smi?y?t(?:i|ou?|ha)|ismi|"
     r"mon nom est|mon pr[ée]nom est|elle s['’]appelle|il s['’]appelle|nomm[ée]e?|signé)"
@@ -38,12 +39,12 @@ _INTRODUCED = re.compile(
     rf"\s*:?\s+(?P<name>{_WORD}(?:\s+{_WORD})?)",
     re.I,
 )
-_TITLED = re.compile(
+_TITLED_NAME = re.compile(
     r"(?:\b(?:Mr|Mrs|Ms|Miss|Dr|M|Mme|Mlle|Monsieur|Madame|Mademoiselle|Lalla|Sidi)\.?"
     r"|(?<!\w)(?:السيد|السيدة|الأستاذ|الأستاذة|الآنسة|الدكتور|الدكتورة|سيدي|للا|مولاي))"
     rf"\s+(?P<name>{_WORD}(?:\s+[^\W\d_a-zà-ÿ][\w'’-]*)?)"
 )
-_PAIR = re.compile(
+_NAME_PAIR = re.compile(
     r"(?<!\w)(?P<name>[A-ZÀ-Þ][\w'’-]+(?:\s+(?:El|Al|Ben|Ait|Aït|de|bint|ibn))?\s+[A-ZÀ-Þ][\w'’-]+)"
 )
 
@@ -57,7 +58,7 @@ class Finding:
 
 
 def find(note: str) -> tuple[Finding, ...]:
-    """Return words that may identify a person, without duplicates and in the order of the note."""
+    """Return words that may identify a person, in the order of the note."""
     text = _normalise(note)
     findings: list[tuple[int, Finding]] = []
     spans: list[tuple[int, int]] = []
@@ -82,24 +83,24 @@ def _normalise(note: str) -> str:
 
 
 def _find_emails(text: str) -> Iterator[tuple[Kind, int, int]]:
-    for match in _EMAIL.finditer(text):
+    for match in _EMAIL_PATTERN.finditer(text):
         yield "email", match.start(), match.end()
 
 
 def _find_phones(text: str) -> Iterator[tuple[Kind, int, int]]:
-    address_spans = [match.span() for match in _ADDRESS.finditer(text)]
-    for match in _PHONE.finditer(text):
+    address_spans = [match.span() for match in _ADDRESS_PATTERN.finditer(text)]
+    for match in _PHONE_PATTERN.finditer(text):
         inside = any(start <= match.start() < end for start, end in address_spans)
-        if not inside and not _DATE.match(match.group().strip("( ")):
+        if not inside and not _DATE_PATTERN.match(match.group().strip("( ")):
             yield "phone", match.start(), match.end()
 
 
 def _find_names(text: str) -> Iterator[tuple[Kind, int, int]]:
-    for pattern in (_INTRODUCED, _TITLED):
+    for pattern in (_INTRODUCED_NAME, _TITLED_NAME):
         for match in pattern.finditer(text):
             yield "name", *match.span("name")
     given_names = _load_given_names()
-    for match in _PAIR.finditer(text):
+    for match in _NAME_PAIR.finditer(text):
         # The first word of a sentence has a capital in any case.
         if (
             not _is_sentence_start(text, match.start())

@@ -37,8 +37,8 @@ from screener.screening.input.located_hash import LocatedHash
 
 _REPORT_SCHEMA = "screener-report/1"
 _WITHDRAWAL_SCHEMA = "screener-withdrawal/1"
-_REFERENCE = re.compile(r"[0-9a-f]{32}", re.ASCII)
-_COUNTRY = re.compile(r"[A-Z]{2}", re.ASCII)
+_REFERENCE_PATTERN = re.compile(r"[0-9a-f]{32}", re.ASCII)
+_COUNTRY_PATTERN = re.compile(r"[A-Z]{2}", re.ASCII)
 _MIME_TYPE = re.compile(r"(?:application|audio|image|video)/[a-z0-9.+-]{1,40}", re.ASCII)
 _MAX_TIME = 10_000_000.0  # seconds; also the highest number of a part
 
@@ -84,11 +84,13 @@ def decode(content: bytes) -> Report | Withdrawal:
 
 def _parse_report(fields: Mapping[str, Any]) -> Report:
     reference = _get_string(fields, "reference", 32)
-    if not _REFERENCE.fullmatch(reference):
+    if not _REFERENCE_PATTERN.fullmatch(reference):
         raise UnsealError(mark("its reference is invalid"))
     language = _parse_language(fields)
     country = fields.get("country")
-    if country is not None and not (isinstance(country, str) and _COUNTRY.fullmatch(country)):
+    if country is not None and not (
+        isinstance(country, str) and _COUNTRY_PATTERN.fullmatch(country)
+    ):
         raise UnsealError(mark("its country is invalid"))
     addresses = _parse_addresses(fields)
     items = _parse_items(fields)

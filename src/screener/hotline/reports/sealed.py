@@ -163,7 +163,7 @@ def seal(content: bytes, key: PublicKey) -> bytes:
 
 
 def unseal(data: bytes, key: PrivateKey) -> bytes:
-    """Return the content of a sealed file. Raises UnsealError if the key does not open it."""
+    """Return the content of a sealed file. Raises UnsealError if it cannot be opened."""
     from nacl.exceptions import CryptoError
     from nacl.public import SealedBox
 
@@ -193,7 +193,7 @@ def read_file(path: Path) -> bytes:
 
 
 def pad(content: bytes) -> bytes:
-    """Add the length before and zeros after the content. Raises HotlineError if it is too long."""
+    """Pad content to one of the lengths. Raises HotlineError if it is too long."""
     for length in CONTENT_LENGTHS:
         if len(content) + _LENGTH_PREFIX_SIZE <= length:
             return (len(content).to_bytes(_LENGTH_PREFIX_SIZE, "big") + content).ljust(

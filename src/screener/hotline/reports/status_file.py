@@ -1,4 +1,4 @@
-"""Status file: a hotline publishes it; each reporter can read the status of their case only.
+"""Status file, in which each reporter can read only the status of their own case.
 
 Only the reporter and the hotline have the key of an entry. Entries have one length and a random
 order, and random entries fill the file up to a power of two. Each file has its own salt.
