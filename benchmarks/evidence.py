@@ -42,8 +42,8 @@ from robustness_edits import BLACK, PARTLY, Edit, framed, through_jpeg, thumbnai
 from screener.hashing import detail, evidence, pdq, views
 from screener.index.hamming import HammingIndex
 from screener.media.image import trim
-from screener.reporting.calibration.calibrate import Count
-from screener.reporting.calibration.page import in_a_million
+from screener.reporting.calibration.calibration_page import format_per_million
+from screener.reporting.calibration.count import Count
 
 THRESHOLD = 80
 THRESHOLDS = range(40, 165, 5)
@@ -88,7 +88,7 @@ def looks(pixels: np.ndarray) -> list[tuple[evidence.Look, bool, bool]]:
     and the samples let it be compared by evidence. A blurred picture has less quality than detail.
     """
     found = []
-    for region in (pixels, *trim.trimmed(pixels)):
+    for region in (pixels, *trim.find_unframed(pixels)):
         look = evidence.look(np.ascontiguousarray(region), most=pdq.MOST_DOUBT)
         scores = (detail.Detail(region).score(pdq.PDQ), *detail.pattern_scores(look.values))
         detailed = min(scores) >= DETAILED and look.samples.busy >= evidence.BUSY
@@ -356,7 +356,7 @@ def curve_table(rows: Sequence[Row], false: Sequence[Row]) -> str:
         for effort in EFFORTS[1:]:
             found = sum(row["curve"][effort][at] for row in asked)
             hits = sum(row["curve"][effort][at] for row in false)
-            line += [f"{found / photos:.1%}", in_a_million(Count.of(hits, pairs))]
+            line += [f"{found / photos:.1%}", format_per_million(Count.from_hits(hits, pairs))]
         lines.append(line)
     head = ["threshold"]
     for effort in EFFORTS[1:]:
@@ -384,7 +384,7 @@ def plot(rows: Sequence[Row], false: Sequence[Row], path: Path) -> None:
     pairs = sum(row["pairs"] for row in false)
     for effort, style in zip(EFFORTS[1:], ("--", "-"), strict=True):
         hits = [sum(row["curve"][effort][at] for row in false) for at in range(len(THRESHOLDS))]
-        bounds = [1e6 * Count.of(one, pairs).high for one in hits]
+        bounds = [1e6 * Count.from_hits(one, pairs).high for one in hits]
         above.plot(THRESHOLDS, bounds, style, color="tab:red", label=f"{effort}, upper bound")
         for number, group in enumerate(list(TITLES)[1:-1]):
             chosen = [row for row in rows if (row["form"], row["group"]) == ("edited", group)]

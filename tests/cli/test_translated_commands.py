@@ -15,7 +15,7 @@ from screener.cli import translated_commands
 from screener.cli.app import SECTIONS, cli
 from screener.errors import ListError
 from screener.hashing.hash import KINDS
-from screener.hotline.language.translator import translator
+from screener.hotline.language.translator import get_translator
 from screener.hotline.reports import own_media
 
 GROUPS = {group.name: group for group in SECTIONS["Hotline"]}
@@ -78,12 +78,12 @@ def test_help_is_french(path):
     group = GROUPS[path[0]]
     command = group if len(path) == 1 else group.commands[path[1]]
     text = " ".join(run(*path, "--help", "--language=fr")[1].split())
-    say = translator("fr")
+    translate = get_translator("fr")
     own = [one for one in command.params if isinstance(one, click.Option) and one.help]
     for one in [command.help.split("\n\n")[0], *(option.help for option in own), "Show this help."]:
         english = " ".join(one.split())
-        assert say(english) != english
-        assert " ".join(say(english).split()) in text
+        assert translate(english) != english
+        assert " ".join(translate(english).split()) in text
         assert english not in text
     for title in ("Usage:", "Options:"):
         assert title not in text.replace("Options :", "")
@@ -94,14 +94,14 @@ def test_every_help_text_has_its_translation():
     pieces = [message.id for message in message_catalogues.helps() if message.id]
     assert len(pieces) > 50
     for code in ("ar", "fr"):
-        say = translator(code)
-        assert [one for one in pieces if say(one) == one] == []
+        translate = get_translator(code)
+        assert [one for one in pieces if translate(one) == one] == []
 
 
 def test_the_language_option_overrides_the_environment():
     """At any place of the command line, also on a group, and if the rest is invalid."""
-    fr, ar = translator("fr"), translator("ar")
-    for call, say in (
+    fr, ar = get_translator("fr"), get_translator("ar")
+    for call, translate in (
         (("case", "list", "--help"), fr),
         (("case", "list", "--language", "ar", "--help"), ar),
         (("case", "list", "--help", "--language", "ar"), ar),
@@ -112,7 +112,7 @@ def test_the_language_option_overrides_the_environment():
         (("report", "--language=ar", "--help"), ar),
         (("case", "list", "--help", "--language", "de"), fr),
     ):
-        assert say("Options:") in run(*call, env={"LANG": "fr_MA.UTF-8"})[1], call
+        assert translate("Options:") in run(*call, env={"LANG": "fr_MA.UTF-8"})[1], call
     assert "Options:" in run("case", "list", "--help", env={"LANG": "de_DE.UTF-8"})[1]
     assert "Options:" in run("scan", "--help", env={"LANG": "fr_FR.UTF-8"})[1]
 
@@ -168,11 +168,11 @@ def test_shell_completion_is_translated():
         offered = ShellComplete(cli, {}, "screener", "_SCREENER_COMPLETE")
         commands = {one.value: one.help for one in offered.get_completions(["case"], "")}
         options = {one.value: one.help for one in offered.get_completions(["case", "show"], "--")}
-    say = translator("fr")
-    assert commands["overdue"] == say(
+    translate = get_translator("fr")
+    assert commands["overdue"] == translate(
         "List the cases whose 24 hours have passed, and those with less than a quarter left."
     )
-    assert options["--store"] == say("The hotline's folder (default: SCREENER_HOTLINE).")
+    assert options["--store"] == translate("The hotline's folder (default: SCREENER_HOTLINE).")
 
 
 def test_a_case_is_shown_translated_except_what_people_wrote(tmp_path, monkeypatch):
@@ -193,13 +193,14 @@ def test_a_case_is_shown_translated_except_what_people_wrote(tmp_path, monkeypat
     for code in ("ar", "fr"):
         status, text = run("case", "show", taken.case, "--store", desk.folder, "--language", code)
         assert status == 0
-        say = translator(code)
+        translate = get_translator(code)
         for one in (
-            say("seen by an analyst"), say("reported again"), say("nothing hashed"), "image/jpeg",
+            translate("seen by an analyst"), translate("reported again"),
+            translate("nothing hashed"), "image/jpeg",
         ):  # fmt: skip
-            assert one in text or one == say("nothing hashed"), one
+            assert one in text or one == translate("nothing hashed"), one
         assert text.count("none") >= 4
-        assert say("none") not in text
+        assert translate("none") not in text
         if code == "ar":
             wrote = {
                 "amina", "badr", "duty", "none", "tiktok", "image", "jpeg", "hxxps", "example",

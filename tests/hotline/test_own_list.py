@@ -73,7 +73,7 @@ def test_no_flood_of_reports_ends_a_match(desk, items, monkeypatch, tmp_path):
     """Repeated values of reports belong to another source than confirmed items."""
     (taken,) = take(desk, report_of(items["picture"]))
     illegal(desk, taken.case, monkeypatch, items["picture"])
-    (pdq,) = (one for one in items["picture"].upright if one.kind.name == "pdq")
+    (pdq,) = (one for one in items["picture"].upright_hashes if one.kind.name == "pdq")
     rows = [f"r{n},{pdq.text},{n:032x},seed" for n in range(1, 150)]
     make_list(tmp_path / "flood.list", rows, "reports")
 
@@ -128,7 +128,7 @@ def test_a_value_that_cannot_be_listed_stays_in_the_backlog(tmp_path, items, mon
             assert "vpdq: too long for a line" in why
             for one, kinds in (
                 (large, {"md5"}),
-                (small, {each.kind.name for each in items["picture"].upright}),
+                (small, {each.kind.name for each in items["picture"].upright_hashes}),
             ):
                 (shown,) = again.own_list.show(f"{one.case}/report-1")
                 assert {found.kind for found in shown.hashes} == kinds

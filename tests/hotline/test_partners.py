@@ -7,7 +7,7 @@ import pytest
 
 from screener.errors import HotlineError
 from screener.hotline import helplines, partners
-from screener.hotline.language.translator import translator
+from screener.hotline.language.translator import get_translator
 from screener.hotline.model.case import LANGUAGES
 from screener.lists.terms import Terms
 
@@ -43,7 +43,7 @@ def test_every_field_of_a_partners_file_is_read(tmp_path):
     assert found.hotline.name == "خط الإبلاغ"
     assert str(found.hotline.zone) == "Africa/Casablanca"
     assert found.hotline.terms == Terms(tlp="AMBER")
-    meta, tiktok = found.named("meta"), found.named("tiktok")
+    meta, tiktok = found.get("meta"), found.get("tiktok")
     assert list(found.partners) == ["meta", "tiktok"]
     assert meta.folder == tmp_path / "out/meta"
     assert (meta.languages, meta.kinds) == (("en", "fr"), ("pdq", "md5"))
@@ -51,7 +51,7 @@ def test_every_field_of_a_partners_file_is_read(tmp_path):
     assert str(tiktok.folder) == "/srv/tiktok"
     assert (tiktok.languages, tiktok.kinds, tiktok.audience) == (("en",), (), "clients")
     with pytest.raises(HotlineError, match="partner x; there are: meta, tiktok"):
-        found.named("x")
+        found.get("x")
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_partners_cannot_share_or_nest_folders(tmp_path, folder, why):
         partners.load(path)
     for near in ("out/meta2", "out/tiktok"):
         path.write_text(WHOLE.replace("/srv/tiktok", near), encoding="utf-8")
-        assert partners.load(path).named("tiktok").folder == tmp_path / near
+        assert partners.load(path).get("tiktok").folder == tmp_path / near
 
 
 def test_the_template_is_valid(tmp_path):
@@ -129,7 +129,7 @@ def test_the_template_is_valid(tmp_path):
     filled = re.sub("(?m)^# (?=\\[partners|[a-z_]+ = )", "", partners.TEMPLATE)
     path.write_text(filled)
     found = partners.load(path)
-    assert found.named("example").languages == ("en", "fr", "ar")
+    assert found.get("example").languages == ("en", "fr", "ar")
     assert found.hotline.terms == Terms(tlp="AMBER")
 
 
@@ -141,7 +141,7 @@ def test_errors_can_be_translated(tmp_path):
         partners.load(path)
     error = caught.value
     for code in LANGUAGES:
-        output = translator(code)(error.message, **error.values)
+        output = get_translator(code)(error.message, **error.values)
         assert str(path) in output
         assert "partners.meta.name" in output
         assert (output == str(error)) == (code == "en")
@@ -169,16 +169,16 @@ def test_each_country_has_helplines_and_none_is_checked():
     assert {"FR", "LU", "BE"} <= by_country.keys()
     assert {one.phone for one in found} >= {"3018", "116000"}
     for code in LANGUAGES:
-        assert "e-enfance" in helplines.unchecked_notice(found, translator(code))
+        assert "e-enfance" in helplines.warn_of_unchecked(found, get_translator(code))
 
 
 def test_helplines_are_sorted_for_the_reporter():
     """Language first, then those to talk to; all countries if none is known."""
-    shown = [one.id for one in helplines.for_reporter("MA", "ar")]
+    shown = [one.id for one in helplines.select_for_reporter("MA", "ar")]
     assert shown == ["emc-helpline", "iwf-morocco"]
-    assert helplines.for_reporter("LU", "en")[0].id == "bee-secure-helpline"
+    assert helplines.select_for_reporter("LU", "en")[0].id == "bee-secure-helpline"
     for country in (None, "US"):
-        some = helplines.for_reporter(country, "ar")
+        some = helplines.select_for_reporter(country, "ar")
         assert len(some) == len(helplines.load())
         assert some[0].id == "emc-helpline"
 
@@ -199,10 +199,10 @@ def test_an_operator_corrects_adds_and_removes_helplines(tmp_path):
     assert found["emc-helpline"].country == "MA"
     assert found["own"].checked == date(2026, 11, 24)
     assert "child-focus" not in found
-    notice = helplines.unchecked_notice(tuple(found.values()), translator("en"))
+    notice = helplines.warn_of_unchecked(tuple(found.values()), get_translator("en"))
     assert "emc-helpline" not in notice
     assert "own" not in notice
-    assert helplines.unchecked_notice((found["own"],), translator("en")) is None
+    assert helplines.warn_of_unchecked((found["own"],), get_translator("en")) is None
 
 
 @pytest.mark.parametrize(
@@ -224,12 +224,10 @@ def test_an_invalid_correction_is_refused(tmp_path, text):
 def test_the_line_of_a_helpline_in_each_language():
     """Name, country, purpose, number, page and languages; numbers stay left to right."""
     for code in LANGUAGES:
-        say = translator(code)
-        (line,) = helplines.lines(helplines.for_reporter("FR", code), say)
-        for part in ("3018 (e-Enfance)", "https://e-enfance.org/", say.country_name("FR")):
+        translate = get_translator(code)
+        (line,) = helplines.format_lines(helplines.select_for_reporter("FR", code), translate)
+        for part in ("3018 (e-Enfance)", "https://e-enfance.org/", translate.country_name("FR")):
             assert part in line
     assert "\u20663018\u2069" in line or code != "ar"
-    assert (
-        "\u20663018\u2069"
-        in helplines.lines(helplines.for_reporter("FR", "ar"), translator("ar"))[0]
-    )
+    french = helplines.select_for_reporter("FR", "ar")
+    assert "\u20663018\u2069" in helplines.format_lines(french, get_translator("ar"))[0]

@@ -15,7 +15,7 @@ from screener import audit
 from screener.errors import HotlineError, ListError
 from screener.hashing.hash import Hash
 from screener.hotline import own_list, store
-from screener.hotline.casebook import database
+from screener.hotline.casebook import case_database
 from screener.hotline.desk import Desk
 from screener.hotline.model.report import Item
 from screener.hotline.reports import own_media
@@ -58,7 +58,7 @@ def test_a_full_disk_is_reported_when_a_hotline_is_created(tmp_path, monkeypatch
 
     def full(address, **settings):
         connection = connect(address, **settings)
-        if database.DATABASE in address:
+        if case_database.FILE_NAME in address:
             connection.execute("PRAGMA max_page_count = 8")
         return connection
 
@@ -89,7 +89,7 @@ def test_a_damaged_row_of_the_casebook_is_named_at_the_opening(desk, item, monke
     """Without its values; an unknown state would never be late."""
     case = confirmed(desk, item, monkeypatch, addresses=(PAGE,), note="seen", country="MA")
     desk.notify(case, "meta", by="amina", reason="x", at=NOON)
-    path = desk.folder / database.DATABASE
+    path = desk.folder / case_database.FILE_NAME
     sound = path.read_bytes()
     for change, where in DAMAGE.items():
         with closing(sqlite3.connect(path)) as connection, connection:
@@ -98,7 +98,7 @@ def test_a_damaged_row_of_the_casebook_is_named_at_the_opening(desk, item, monke
             Desk.open(desk.folder)
         assert "cases.sqlite is damaged" in str(output.value)
         assert "put a sound copy" in str(output.value)
-        assert not any(one.text[:8] in str(output.value) for one in item.upright)
+        assert not any(one.text[:8] in str(output.value) for one in item.upright_hashes)
         path.write_bytes(sound)
     assert Desk.open(desk.folder).case(case).state == "notified"
 
@@ -116,7 +116,7 @@ def test_a_step_names_a_row_that_was_damaged_after_the_opening(
     """And changes nothing."""
     case = confirmed(desk, item, monkeypatch, addresses=(PAGE,))
     desk.notify(case, "meta", by="amina", reason="x", at=NOON)
-    with closing(sqlite3.connect(desk.folder / database.DATABASE)) as connection, connection:
+    with closing(sqlite3.connect(desk.folder / case_database.FILE_NAME)) as connection, connection:
         connection.execute(change)
     for doing in (lambda: desk.case(case), lambda: desk.reverse(case, by="amina", reason="x")):
         with pytest.raises(HotlineError, match=where.replace("{case}", case)):
@@ -140,7 +140,7 @@ def test_an_interrupted_creation_is_completed_by_the_same_command(tmp_path, monk
     with monkeypatch.context() as patched:
         for whose, name in (
             (store, "make_keys"), (store, "write_new"), (store.HashList, "create"),
-            (store.database, "create"), (store.case_log, "write"),
+            (store.case_database, "create"), (store.case_log, "write"),
             (store.own_list, "write"), (store.notifying, "deliver_pending"),
         ):  # fmt: skip
             patched.setattr(whose, name, cut(getattr(whose, name)))
@@ -240,7 +240,9 @@ def test_a_missing_log_key_stops_only_writing(desk, tmp_path):
         again.assess(taken.case, by="amina", outcome="not_illegal", reason="x", at=NOON)
     assert again.case(taken.case).state == "received"
 
-    with store.database.writing(desk.folder) as connection:  # as a writer that was killed after it
+    with store.case_database.begin_write(
+        desk.folder
+    ) as connection:  # as a writer that was killed after it
         store.casebook.log_step(connection, "left", at="x", by="x")
     assert "audit.pem" in str(Desk.open(desk.folder).backlog.log)
     key.write_bytes(made)
@@ -256,7 +258,7 @@ def fetched(desk, monkeypatch, *, before):
     """
     to, away = desk.folder / "to/meta", desk.folder.parent / "away"
     away.mkdir(exist_ok=True)
-    mark = store.notifying._mark
+    mark = store.notifying._set_flag
 
     def stop(folder, notice, column):
         if column == before:
@@ -264,7 +266,7 @@ def fetched(desk, monkeypatch, *, before):
         mark(folder, notice, column)
 
     with monkeypatch.context() as patched:
-        patched.setattr(store.notifying, "_mark", stop)
+        patched.setattr(store.notifying, "_set_flag", stop)
         with pytest.raises(Cut):
             desk.notify(desk.cases()[0].reference, "meta", by="amina", reason="x", at=NOON)
     for _ in range(2):
@@ -457,7 +459,7 @@ def test_a_picture_that_is_reported_very_often_stays_one_case(desk, item, monkey
 
     def variant(n):
         return Item(
-            item.type, item.moving,
+            item.type, item.is_clip,
             tuple(
                 one._replace(hash=Hash(one.hash.kind, n.to_bytes(len(one.hash.value), "big")))
                 if one.hash.kind.digest else one

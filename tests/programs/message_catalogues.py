@@ -19,9 +19,8 @@ from screener.cli import translated_commands
 from screener.cli.app import SECTIONS
 
 LANGUAGES = ("ar", "fr")
-# Functions whose calls contain messages, and the number of texts of each. A Translator is called
-# `translate` or `say`; `marked` leaves the translation for later.
-WORDS = {"translate": 1, "say": 1, "marked": 1, "plural": 2}
+# The calls that contain messages, and how many texts each has.
+WORDS = {"translate": 1, "mark": 1, "plural": 2}
 
 
 def sources(package: Path) -> list[Path]:

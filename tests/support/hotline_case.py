@@ -13,7 +13,7 @@ from screener.hotline.desk import Desk
 from screener.hotline.model.report import Item, Report
 from screener.hotline.reports import own_media, sealed
 from screener.hotline.reports.report_json import encode
-from screener.hotline.reports.sealed import Secret, proof
+from screener.hotline.reports.sealed import Secret, derive_proof
 from screener.screening.input.hasher import HashMode, Target
 from screener.screening.input.located_hash import LocatedHash
 from screener.screening.policy import Policy
@@ -55,7 +55,7 @@ def make_desk(folder, *, trusted=(), lists=()):
 
 def item_of(path):
     """Return the item of a picture or clip, hashed in this process."""
-    item = own_media.item_from(
+    item = own_media.make_item(
         own_media.HashTask(Policy()).run(Target(str(path)), None, HashMode.NORMAL)
     )
     assert item is not None
@@ -70,14 +70,16 @@ def report_of(*items, secret=None, **fields):
     own_secret = secret or Secret.make()
     return Report(
         f"{next(_number):032x}", fields.pop("day", date(2026, 3, 14)), fields.pop("language", "ar"),
-        own_secret.status_key, proof(own_secret.withdrawal), items=items, **fields,
+        own_secret.status_key, derive_proof(own_secret.withdrawal), items=items, **fields,
     )  # fmt: skip
 
 
 def sealed_file(desk, report, name):
     """Write a report or withdrawal, sealed to a hotline, beside its folder; return the path."""
     path = desk.folder.parent / name
-    path.write_bytes(sealed.seal(encode(report), sealed.public_key(desk.folder / "hotline.pub")))
+    path.write_bytes(
+        sealed.seal(encode(report), sealed.read_public_key(desk.folder / "hotline.pub"))
+    )
     return path
 
 
@@ -124,7 +126,7 @@ def make_list(folder, rows, source, **fields):
 
 def row(item, entry, state="confirmed"):
     """Return the CSV row of an item's PDQ."""
-    (pdq,) = (one for one in item.upright if one.kind.name == "pdq")
+    (pdq,) = (one for one in item.upright_hashes if one.kind.name == "pdq")
     return f"{entry},{pdq.text},,{state}"
 
 

@@ -18,7 +18,7 @@ from screener.cli.bench import bench
 from screener.cli.calibrate import calibrate
 from screener.cli.export_list import export
 from screener.cli.hash import hash_
-from screener.cli.hotline import cases, hotline, reporters
+from screener.cli.hotline import cases, operators, reporters
 from screener.cli.import_list import import_
 from screener.cli.match import match
 from screener.cli.report import report
@@ -32,7 +32,7 @@ from screener.system.installation import __version__
 SECTIONS = {
     "Screen": (scan, rescan, match, hash_),
     "Lists": (import_, export, *inspect_list.COMMANDS, *change_list.COMMANDS),
-    "Hotline": (report, *cases.COMMANDS, *hotline.COMMANDS),
+    "Hotline": (report, *cases.COMMANDS, *operators.COMMANDS),
     "Tools": (audit, bench, calibrate, views),
 }
 

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from screener.cli.usage_errors import InvalidValue
-from screener.hotline.language.sentence import Sentence, marked
+from screener.hotline.language.sentence import Sentence, mark
 
 
 class Place(click.Path):
@@ -34,13 +34,13 @@ class Place(click.Path):
 def _describe_path_error(path: str, *, folder: bool) -> Sentence:
     # Unlike Path.exists(), os.path.exists() accepts a NUL and paths without permission.
     if not os.path.exists(path):
-        message = marked("there is no folder {file}") if folder else marked("there is no {file}")
-        return marked(message, file=path)
+        message = mark("there is no folder {file}") if folder else mark("there is no {file}")
+        return mark(message, file=path)
     if os.path.isdir(path) and not folder:
-        return marked("{file} is a folder", file=path)
+        return mark("{file} is a folder", file=path)
     if folder and not os.path.isdir(path):
-        return marked("{file} is not a folder", file=path)
-    return marked("{file} cannot be opened", file=path)
+        return mark("{file} is not a folder", file=path)
+    return mark("{file} cannot be opened", file=path)
 
 
 class OneOf(click.Choice[str]):
@@ -53,7 +53,7 @@ class OneOf(click.Choice[str]):
         except click.BadParameter:
             known = ", ".join(self.choices)
             raise InvalidValue(
-                marked("{value} is not one of: {known}", value=value, known=known)
+                mark("{value} is not one of: {known}", value=value, known=known)
             ) from None
 
 
@@ -72,7 +72,7 @@ class SuffixedPath(Place):
         path = super().convert(value, param, ctx)
         if path.suffix.lower() not in self._suffixes:
             known = ", ".join(f"NAME{suffix}" for suffix in self._suffixes)
-            raise InvalidValue(marked("{value} is not one of: {known}", value=path, known=known))
+            raise InvalidValue(mark("{value} is not one of: {known}", value=path, known=known))
         return path
 
 

@@ -9,7 +9,7 @@ import click
 from screener.cli.option_types import FILE, SuffixedPath
 from screener.cli.translated_commands import LANGUAGE_OPTION, TranslatedGroup
 from screener.cli.usage_errors import TranslatedUsageError, current_translator
-from screener.hotline.language.sentence import marked
+from screener.hotline.language.sentence import mark
 from screener.reporting.pages import report_page, spreadsheet
 
 
@@ -59,7 +59,7 @@ def page(results: Path, output: Path) -> int:
     """
     if output.exists() and output.samefile(results):
         raise TranslatedUsageError(
-            marked("{file} is the file of results itself", file=output), click.get_current_context()
+            mark("{file} is the file of results itself", file=output), click.get_current_context()
         )
     suffix = output.suffix.lower()
     unread = _WRITERS[suffix](results, output)

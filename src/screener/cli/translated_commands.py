@@ -24,8 +24,8 @@ from screener.cli.usage_errors import (
     describe_usage_error,
 )
 from screener.errors import HotlineError, ScreenerError
-from screener.hotline.language.sentence import marked, why
-from screener.hotline.language.translator import Translator, translator
+from screener.hotline.language.sentence import describe_os_error, mark
+from screener.hotline.language.translator import Translator, get_translator
 from screener.hotline.model.case import LANGUAGES, Language
 
 if TYPE_CHECKING:
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
 _NUMBERED = re.compile(r"( +\d+ +)(.*)", re.DOTALL)  # an exit code and its meaning
 _RIGHT_TO_LEFT_ISOLATE, _POP_ISOLATE = "\u2067", "\u2069"
-_HELP_OPTION_TEXT = marked("Show this help.")
-_LANGUAGE_OPTION_TEXT = marked("Language of texts and messages (default: that of the environment).")
+_HELP_OPTION_TEXT = mark("Show this help.")
+_LANGUAGE_OPTION_TEXT = mark("Language of texts and messages (default: that of the environment).")
 
 # `_find_language` reads it before click parses the command line, so that errors are translated too.
 # If a group has it, it applies to its commands.
@@ -74,7 +74,7 @@ class _Translated(click.Command):
         """Write the usage line."""
         translate, pieces = current_translator(ctx), " ".join(self.collect_usage_pieces(ctx))
         # One pair of marks encloses the whole text, so that a wrapped line keeps its direction.
-        before, _, after = translate.isolated_ltr("-").partition("-")
+        before, _, after = translate.isolate_ltr("-").partition("-")
         path = f"{before}{ctx.command_path}"
         formatter.write_usage(path, f"{pieces}{after}", prefix=f"{translate('Usage:')} ")
 
@@ -119,7 +119,7 @@ class TranslatedCommand(_Translated):
         rest = super().parse_args(ctx, args)
         if rest and not ctx.resilient_parsing:
             raise TranslatedUsageError(
-                marked("unexpected arguments: {words}", words=" ".join(rest)), ctx
+                mark("unexpected arguments: {words}", words=" ".join(rest)), ctx
             )
         return rest
 
@@ -136,7 +136,7 @@ class TranslatedGroup(_Translated, click.Group):
         except click.UsageError as error:
             if isinstance(error, TranslatedUsageError) or error.ctx is not ctx:
                 raise
-            raise TranslatedUsageError(marked("a command is missing"), ctx) from None
+            raise TranslatedUsageError(mark("a command is missing"), ctx) from None
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -144,7 +144,7 @@ class TranslatedGroup(_Translated, click.Group):
         """Return the named subcommand. Raises TranslatedUsageError."""
         if self.get_command(ctx, args[0]) is None and not ctx.resilient_parsing:
             known = ", ".join(self.list_commands(ctx))
-            message = marked(
+            message = mark(
                 "there is no command {name}; there are: {known}", name=args[0], known=known
             )
             raise TranslatedUsageError(message, ctx)
@@ -172,14 +172,14 @@ class TranslatedGroup(_Translated, click.Group):
 
 
 def translated(command: Callable[..., int]) -> Callable[..., int]:
-    """Decorate a command that takes `say`, a translator, and print its errors with it."""
+    """Decorate a command that takes `translate`, a translator, and print its errors with it."""
 
     @LANGUAGE_OPTION
     @wraps(command)
     def in_language(*arguments: Any, **options: Any) -> int:
-        translate = translator(current_language())
+        translate = get_translator(current_language())
         try:
-            return command(*arguments, say=translate, **options)
+            return command(*arguments, translate=translate, **options)
         except (ScreenerError, OSError) as error:
             print_error(error, translate)
             return 2
@@ -195,7 +195,7 @@ def print_error(error: ScreenerError | OSError, translate: Translator) -> None:
     if isinstance(error, BrokenPipeError):
         raise error
     if isinstance(error, OSError):
-        text = translate("{file}: {why}", file=error.filename or "–", why=why(error))
+        text = translate("{file}: {why}", file=error.filename or "–", why=describe_os_error(error))
     elif isinstance(error, HotlineError):
         text = translate.render(error)
     else:

@@ -12,8 +12,8 @@ from typing import IO, Any
 import click
 
 from screener.errors import HotlineError, printable
-from screener.hotline.language.sentence import Sentence, marked
-from screener.hotline.language.translator import Translator, preferred, translator
+from screener.hotline.language.sentence import Sentence, mark
+from screener.hotline.language.translator import Translator, detect_language, get_translator
 from screener.hotline.model.case import Language
 
 LANGUAGE_KEY = "screener.language"
@@ -86,7 +86,7 @@ def format_usage_error(error: click.UsageError) -> str:
     if isinstance(error, TranslatedUsageError):
         translate, message = current_translator(ctx), error.format_message()
     else:
-        translate, message = translator("en"), _describe_in_english(error, ctx)
+        translate, message = get_translator("en"), _describe_in_english(error, ctx)
     hint = translate("For help: {command}", command=f"{ctx.command_path} --help")
     return f"{translate.line(f'screener: {message}')}\n{hint}"
 
@@ -107,28 +107,28 @@ def current_translator(ctx: click.Context | None = None) -> Translator:
     If the catalogues cannot be read, it is English; a command that needs them reports that later.
     """
     try:
-        return translator(current_language(ctx))
+        return get_translator(current_language(ctx))
     except HotlineError:
-        return translator("en")
+        return get_translator("en")
 
 
 def current_language(ctx: click.Context | None = None) -> Language:
     """Return the language of a context (default: the current one) or of the environment."""
     ctx = ctx or click.get_current_context(silent=True)
     language: Language | None = None if ctx is None else ctx.meta.get(LANGUAGE_KEY)
-    return language or preferred(os.environ)
+    return language or detect_language(os.environ)
 
 
 def describe_usage_error(error: click.UsageError, ctx: click.Context) -> Sentence:
     """Return a usage error of Click as a sentence that can be translated."""
     if isinstance(error, InvalidValue):
-        return marked("{name}: {what}", name=_name(error.param), what=error.sentence)
+        return mark("{name}: {what}", name=_name(error.param), what=error.sentence)
     if isinstance(error, click.MissingParameter):
-        return marked("{name} is missing", name=_name(error.param))
+        return mark("{name} is missing", name=_name(error.param))
     if isinstance(error, click.NoSuchOption):
         if not error.possibilities:
-            return marked("there is no option {name}", name=error.option_name)
-        return marked(
+            return mark("there is no option {name}", name=error.option_name)
+        return mark(
             "there is no option {name}; did you mean: {known}?",
             name=error.option_name, known=", ".join(sorted(error.possibilities)),
         )  # fmt: skip
@@ -136,9 +136,9 @@ def describe_usage_error(error: click.UsageError, ctx: click.Context) -> Sentenc
         params = ctx.command.get_params(ctx)
         option = next((param for param in params if error.option_name in param.opts), None)
         if isinstance(option, click.Option) and option.is_flag:
-            return marked("{name} takes no value", name=error.option_name)
-        return marked("{name} needs a value", name=error.option_name)
-    return marked("this cannot be understood: {what}", what=error.format_message())
+            return mark("{name} takes no value", name=error.option_name)
+        return mark("{name} needs a value", name=error.option_name)
+    return mark("this cannot be understood: {what}", what=error.format_message())
 
 
 def _name(param: click.Parameter | None) -> str:

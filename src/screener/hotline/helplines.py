@@ -10,7 +10,7 @@ from importlib.resources import files
 from os import PathLike
 from pathlib import Path
 
-from screener.hotline.language.sentence import marked
+from screener.hotline.language.sentence import mark
 from screener.hotline.language.translator import Translator
 from screener.hotline.model.case import Language
 from screener.hotline.toml_table import Table
@@ -20,7 +20,7 @@ _FIELDS = ("name", "country", "languages", "purpose", "phone", "url", "checked",
 
 @dataclass(frozen=True, slots=True)
 class Helpline:
-    """A helpline (`purpose` is `help`), or a page that takes reports (`report`).
+    """A helpline (`purpose` is `help`) or a page for reports (`report`).
 
     `country` is ISO 3166-1 alpha-2, `languages` are ISO 639-1. `phone` and `url` are empty if
     unknown. `checked` is the day on which the operator last checked the entry, or None.
@@ -37,39 +37,39 @@ class Helpline:
 
 
 def load(corrections: str | PathLike[str] | None = None) -> tuple[Helpline, ...]:
-    """Return the helplines of the package, with an operator's file of corrections applied.
+    """Return the package's helplines, with an operator's file of corrections applied.
 
-    Raises HotlineError that names the file and the field.
+    Raises HotlineError with file and field if the file is invalid.
     """
     text = files("screener.hotline").joinpath("helplines.toml").read_text("utf-8")
     tables = tomllib.loads(text)
     file = "helplines.toml"
     if corrections is not None:
-        changes = Table.load(Path(corrections))
-        file = changes.file
-        for name in changes.values:
-            tables[name] = tables.get(name, {}) | changes.table(name).values
-    helplines = map(_helpline, map(Table(file, "", tables).table, tables))
-    return tuple(one for one in helplines if one is not None)
+        corrected = Table.load(Path(corrections))
+        file = corrected.file
+        for name in corrected.values:
+            tables[name] = tables.get(name, {}) | corrected.table(name).values
+    helplines = map(_parse_helpline, map(Table(file, "", tables).table, tables))
+    return tuple(helpline for helpline in helplines if helpline is not None)
 
 
-def _helpline(table: Table) -> Helpline | None:
+def _parse_helpline(table: Table) -> Helpline | None:
     table.check_names(_FIELDS)
     removed = table.values.get("remove", False)
     if not isinstance(removed, bool):
-        raise table.error(marked("{file}: {field} must be true or false"), "remove")
+        raise table.error(mark("{file}: {field} must be true or false"), "remove")
     if removed:
         return None
     languages: tuple[str, ...] = table.choices("languages", _is_language, "ar, fr, en")
     if not languages:
-        raise table.error(marked("{file}: {field} must not be empty"), "languages")
+        raise table.error(mark("{file}: {field} must not be empty"), "languages")
     return Helpline(
-        id=table.name, name=table.text("name", longest=200),
-        country=table.matching("country", "[A-Z]{2}", "MA"), languages=languages,
+        id=table.name, name=table.text("name", max_length=200),
+        country=table.text_like("country", "[A-Z]{2}", "MA"), languages=languages,
         purpose=table.choice("purpose", ("help", "report")),
-        phone=table.matching("phone", r"[0-9+() -]{0,40}", "+212 5 00 00 00 00", ""),
-        url=table.matching("url", r"(https://\S{1,200})?", "https://example.org/", ""),
-        checked=_day(table),
+        phone=table.text_like("phone", r"[0-9+() -]{0,40}", "+212 5 00 00 00 00", ""),
+        url=table.text_like("url", r"(https://\S{1,200})?", "https://example.org/", ""),
+        checked=_parse_day(table),
     )  # fmt: skip
 
 
@@ -77,7 +77,7 @@ def _is_language(code: object) -> bool:
     return isinstance(code, str) and re.fullmatch("[a-z]{2}", code) is not None
 
 
-def _day(table: Table) -> date | None:
+def _parse_day(table: Table) -> date | None:
     value = table.values.get("checked", "")
     if isinstance(value, datetime):
         return value.date()
@@ -86,52 +86,58 @@ def _day(table: Table) -> date | None:
     try:
         return date.fromisoformat(str(value)) if value else None
     except ValueError:
-        message = marked("{file}: {field} must be a day such as 2026-11-25, or empty")
+        message = mark("{file}: {field} must be a day such as 2026-11-25, or empty")
         raise table.error(message, "checked") from None
 
 
-def for_reporter(
+def select_for_reporter(
     country: str | None, language: Language, *, helplines: tuple[Helpline, ...] | None = None
 ) -> tuple[Helpline, ...]:
-    """Return the helplines of a country, or all if it is unknown or has none.
+    """Return the helplines of a country, or all if it has none.
 
-    Those that speak the language come first, among them those to talk to.
+    Helplines that speak the language come first, and among them those to talk to.
     """
-    every = load() if helplines is None else helplines
-    of_country = [one for one in every if one.country == country]
+    all_helplines = load() if helplines is None else helplines
+    local = [helpline for helpline in all_helplines if helpline.country == country]
     return tuple(
         sorted(
-            of_country or every,
-            key=lambda one: (language not in one.languages, one.purpose != "help"),
+            local or all_helplines,
+            key=lambda helpline: (language not in helpline.languages, helpline.purpose != "help"),
         )
     )
 
 
-def lines(helplines: tuple[Helpline, ...], say: Translator) -> list[str]:
-    """Return a line of text for each helpline. Babel names the languages."""
-    return [say.line(_line(one, say)) for one in helplines]
+def format_lines(helplines: tuple[Helpline, ...], translate: Translator) -> list[str]:
+    """Return one line of text per helpline."""
+    return [translate.line(_format_line(helpline, translate)) for helpline in helplines]
 
 
-def _line(one: Helpline, say: Translator) -> str:
+def _format_line(helpline: Helpline, translate: Translator) -> str:
     contacts = []
-    if one.phone:
-        contacts.append(say("phone {number}").format(number=say.isolated_ltr(one.phone)))
-    if one.url:
-        contacts.append(say.isolated_ltr(one.url))
-    languages = say(", ").join(say.language_name(code) for code in one.languages)
-    purposes = {"help": say("somebody to talk to"), "report": say("reports of illegal content")}
-    return say("{name} ({country}), {purpose} ({languages}): {reached}").format(
-        name=say.isolated(one.name), country=say.country_name(one.country),
-        purpose=purposes[one.purpose], reached=say(", ").join(contacts), languages=languages,
+    if helpline.phone:
+        contacts.append(
+            translate("phone {number}").format(number=translate.isolate_ltr(helpline.phone))
+        )
+    if helpline.url:
+        contacts.append(translate.isolate_ltr(helpline.url))
+    languages = translate(", ").join(translate.language_name(code) for code in helpline.languages)
+    purposes = {
+        "help": translate("somebody to talk to"),
+        "report": translate("reports of illegal content"),
+    }
+    return translate("{name} ({country}), {purpose} ({languages}): {reached}").format(
+        name=translate.isolate(helpline.name), country=translate.country_name(helpline.country),
+        purpose=purposes[helpline.purpose], languages=languages,
+        reached=translate(", ").join(contacts),
     )  # fmt: skip
 
 
-def unchecked_notice(helplines: tuple[Helpline, ...], say: Translator) -> str | None:
-    """Return a warning for the operator, never for reporters, about unchecked helplines."""
-    names = [one.id for one in helplines if one.checked is None]
+def warn_of_unchecked(helplines: tuple[Helpline, ...], translate: Translator) -> str | None:
+    """Return a warning about unchecked helplines for the operator (not for reporters), or None."""
+    names = [helpline.id for helpline in helplines if helpline.checked is None]
     if not names:
         return None
-    return say.plural(
+    return translate.plural(
         "{n} helpline has not been checked by the operator: {names}.",
         "{n} helplines have not been checked by the operator: {names}.",
         len(names),

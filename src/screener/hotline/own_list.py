@@ -1,6 +1,6 @@
-"""Own list: the hotline's hash list, with seeds of reports and items that two people confirmed.
+"""The hotline's own hash list: reported items as seeds, and items confirmed by two people.
 
-It is written from the casebook after each commit. Writing an entry again does no harm.
+It is written from the casebook after each commit. Writing an entry twice is harmless.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from pathlib import Path
 from screener.errors import HotlineError, IndexFileError, ScreenerError
 from screener.hashing.hash import Hash
 from screener.hashing.vpdq_value import pack_vpdq, vpdq_frames
-from screener.hotline.casebook import casebook, database
-from screener.hotline.casebook.intake import CONFIRMED, REPORTED
-from screener.hotline.language.sentence import marked
+from screener.hotline.casebook import case_database, casebook
+from screener.hotline.casebook.intake import CONFIRMED_SOURCE, REPORTS_SOURCE
+from screener.hotline.language.sentence import mark
 from screener.lists.exporting.writers import neutral_csv
 from screener.lists.exporting.writers.entry import Entry, Listed, Tally, Wants
 from screener.lists.hashlist import HashList
@@ -32,12 +32,12 @@ from screener.lists.terms import LABELS, Terms
 from screener.system.files import open_private
 from screener.system.locks import lock_file
 
-FOLDER = "hotline.list"
-_LONGEST_VIDEO = 500_000  # characters of a value; the list's format allows some more
-_TEMPORARY = ".entries-"  # files that exist only while they are imported
-Unlisted = tuple[str, str]  # a record that cannot be listed, and why
-# Unchecked hashes go to nobody.
-_UNCHECKED = Terms(tlp="RED", redistribution=False)
+FOLDER_NAME = "hotline.list"
+_MAX_VIDEO_LENGTH = 500_000  # characters of a value; the list's format allows a few more
+_TEMPORARY_PREFIX = ".entries-"  # name prefix of files to import
+UnlistedRecord = tuple[str, str]  # a record that cannot be listed, and the reason
+# Hashes of reporters are unchecked, so they are never passed on.
+_UNCHECKED_TERMS = Terms(tlp="RED", redistribution=False)
 
 
 @dataclass(frozen=True)
@@ -46,42 +46,46 @@ class _PendingRecord:
     state: State
     by: str
     hashes: tuple[Hash, ...]
-    terms: frozenset[Terms]  # of the trusted lists that it comes from
+    terms: frozenset[Terms]  # terms of the trusted lists that have its hashes
 
 
-def write(folder: Path, own: Terms) -> list[Unlisted]:
+def write(folder: Path, own_terms: Terms) -> list[UnlistedRecord]:
     """Bring the hotline's list up to date; `own` are the terms of its own hashes.
 
     Returns the records that cannot be listed. They stop no other record.
     """
-    failed: list[Unlisted] = []
-    for source, terms in ((REPORTED, _UNCHECKED), (CONFIRMED, own)):
-        with database.reading(folder) as connection:
-            records = _pending_records(connection, source)
+    failed: list[UnlistedRecord] = []
+    for source, terms in ((REPORTS_SOURCE, _UNCHECKED_TERMS), (CONFIRMED_SOURCE, own_terms)):
+        with case_database.begin_read(folder) as connection:
+            records = _read_pending(connection, source)
         if not records:
             continue
-        HashList.open(folder / FOLDER)  # a broken list is an error of its own, of no record
-        written, wrong = _import_each(folder, source, records, terms)
-        failed += wrong
-        with database.writing(folder) as connection:
+        HashList.open(folder / FOLDER_NAME)  # raises if the list itself is broken
+        written, unlisted = _import_each(folder, source, records, terms)
+        failed += unlisted
+        with case_database.begin_write(folder) as connection:
             connection.executemany(
-                "UPDATE entries SET written = 1 WHERE entry = ?", [(one.entry,) for one in written]
+                "UPDATE entries SET written = 1 WHERE entry = ?",
+                [(record.entry,) for record in written],
             )
     return failed
 
 
-def write_terms(folder: Path, own: Terms) -> ScreenerError | None:
-    """Bring the sharing level of the hotline's own hashes in its list up to date.
+def write_terms(folder: Path, own_terms: Terms) -> ScreenerError | None:
+    """Update the sharing level of the hotline's own hashes in its list.
 
-    Other terms that somebody set there stay. Returns the error if it cannot be written.
+    Other terms that were set there stay. Returns the error if the list cannot be written, or None.
     """
-    path = folder / FOLDER
+    path = folder / FOLDER_NAME
     try:
-        if lists.ask(path, source_terms.read_terms).get(CONFIRMED, Terms()).tlp != own.tlp:
+        if (
+            lists.ask(path, source_terms.read_terms).get(CONFIRMED_SOURCE, Terms()).tlp
+            != own_terms.tlp
+        ):
             with transaction.begin(path) as connection:
-                stored = source_terms.read_terms(connection).get(CONFIRMED, Terms())
+                stored = source_terms.read_terms(connection).get(CONFIRMED_SOURCE, Terms())
                 source_terms.write_terms(
-                    connection, CONFIRMED, replace(stored, tlp=own.tlp), by=None
+                    connection, CONFIRMED_SOURCE, replace(stored, tlp=own_terms.tlp), by=None
                 )
     except ScreenerError as error:
         return error
@@ -90,28 +94,33 @@ def write_terms(folder: Path, own: Terms) -> ScreenerError | None:
 
 def _import_each(
     folder: Path, source: str, records: Sequence[_PendingRecord], terms: Terms
-) -> tuple[list[_PendingRecord], list[Unlisted]]:
+) -> tuple[list[_PendingRecord], list[UnlistedRecord]]:
     """Import records together or, if that fails, one by one.
 
-    Returns those written, and the failures.
+    Returns the imported records and the failures.
     """
     try:
         _import(folder, source, records, terms)
     except (ScreenerError, ValueError) as error:
-        if len(records) == 1 or _in_use(folder / FOLDER):
-            return [], [(one.entry, _why(error)) for one in records]
-        each = [_import_each(folder, source, [one], terms) for one in records]
-        return [one for some, _ in each for one in some], [one for _, some in each for one in some]
+        if len(records) == 1 or _is_locked(folder / FOLDER_NAME):
+            return [], [(record.entry, _describe_error(error)) for record in records]
+        imported: list[_PendingRecord] = []
+        failures: list[UnlistedRecord] = []
+        for record in records:
+            one_imported, one_failed = _import_each(folder, source, [record], terms)
+            imported += one_imported
+            failures += one_failed
+        return imported, failures
     return list(records), []
 
 
-def _why(error: ScreenerError | ValueError) -> str:
+def _describe_error(error: ScreenerError | ValueError) -> str:
     if isinstance(error, HotlineError):
-        return marked(error.message, **error.values)
+        return mark(error.message, **error.values)
     return str(error).rstrip(".") if isinstance(error, ScreenerError) else type(error).__name__
 
 
-def _in_use(path: Path) -> bool:
+def _is_locked(path: Path) -> bool:
     try:
         with lock_file(path / transaction.LOCK_NAME, seconds=0):
             return False
@@ -119,8 +128,8 @@ def _in_use(path: Path) -> bool:
         return True
 
 
-def _pending_records(connection: sqlite3.Connection, source: str) -> list[_PendingRecord]:
-    reported = source == REPORTED
+def _read_pending(connection: sqlite3.Connection, source: str) -> list[_PendingRecord]:
+    reported = source == REPORTS_SOURCE
     rows = connection.execute(
         "SELECT entry, in_case, report, state, by FROM entries WHERE NOT written"
         f" AND report IS {'NOT ' if reported else ''}NULL ORDER BY entry"
@@ -132,50 +141,50 @@ def _pending_records(connection: sqlite3.Connection, source: str) -> list[_Pendi
         if state == State.WITHDRAWN:
             pass
         elif reported:
-            hashes += casebook.hashes_of(connection, "reported WHERE report = ?", report)
+            hashes += casebook.read_hashes(connection, "reported WHERE report = ?", report)
         else:
-            for one in casebook.item_hashes(connection, case):
-                hashes.append(one.hash)
-                terms |= set() if one.terms is None else {one.terms}
+            for item_hash in casebook.read_item_hashes(connection, case):
+                hashes.append(item_hash.hash)
+                terms |= set() if item_hash.terms is None else {item_hash.terms}
         records.append(_PendingRecord(entry, State(state), by, tuple(hashes), frozenset(terms)))
     return records
 
 
 def _import(folder: Path, source: str, records: Sequence[_PendingRecord], terms: Terms) -> None:
     out, tally = io.StringIO(newline=""), Tally()
-    neutral_csv.write(out, [_row(source, one) for one in records], tally, Wants())
-    file = folder / f"{_TEMPORARY}{secrets.token_hex(8)}.csv"
+    neutral_csv.write(out, [_to_entry(source, record) for record in records], tally, Wants())
+    file = folder / f"{_TEMPORARY_PREFIX}{secrets.token_hex(8)}.csv"
     try:
         descriptor = open_private(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY)
         with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as stream:
             stream.write(out.getvalue())
-        imported = HashList.open(folder / FOLDER).import_file(
+        imported = HashList.open(folder / FOLDER_NAME).import_file(
             file, source=source, format=neutral_csv.NAME, by=records[-1].by, terms=terms
         )
-        hash_list = HashList.open(folder / FOLDER)
-        for one in records:
-            if one.state is not State.WITHDRAWN:
-                _release_repeated_values(hash_list, source, one)
+        hash_list = HashList.open(folder / FOLDER_NAME)
+        for record in records:
+            if record.state is not State.WITHDRAWN:
+                _release_repeated_values(hash_list, source, record)
     finally:
         with contextlib.suppress(OSError):
             file.unlink()
-    missing = [*tally.left_out, *imported.quarantined]
-    if missing:
-        message = marked("not all of it is in the list ({why})")
-        raise HotlineError(message, why="; ".join(missing))
+    left_out = [*tally.left_out, *imported.quarantined]
+    if left_out:
+        message = mark("not all of it is in the list ({why})")
+        raise HotlineError(message, why="; ".join(left_out))
 
 
 def _release_repeated_values(hash_list: HashList, source: str, record: _PendingRecord) -> None:
-    """Make a value searchable that very many records have.
+    """Make values searchable although very many records have them.
 
-    Elsewhere it would come from a faulty tool; here it is a picture that is reported very often.
+    Usually a faulty tool repeats a value; in this list it is a picture that is often reported.
     """
     (shown,) = hash_list.show(record.entry, source=source, alone=True)
-    excluded: dict[str, set[str | None]] = {}
-    for one in shown.hashes:
-        if one.why_not is not None:
-            excluded.setdefault(one.kind, set()).add(one.why_not)
-    for kind, reasons in excluded.items():
+    reasons_by_kind: dict[str, set[str | None]] = {}
+    for shown_hash in shown.hashes:
+        if shown_hash.why_not is not None:
+            reasons_by_kind.setdefault(shown_hash.kind, set()).add(shown_hash.why_not)
+    for kind, reasons in reasons_by_kind.items():
         if reasons == {REPEATED}:
             hash_list.release_value(
                 record.entry,
@@ -186,20 +195,20 @@ def _release_repeated_values(hash_list: HashList, source: str, record: _PendingR
             )
 
 
-def _fit_video(one: Hash) -> Hash:
-    """Return a hash that fits into a line of the list, of a long video every n-th frame."""
-    fitted, step = one, 1
-    while one.kind.video and len(fitted.text) > _LONGEST_VIDEO:
-        step *= -(-len(fitted.text) // _LONGEST_VIDEO)
-        fitted = Hash(one.kind, pack_vpdq(islice(vpdq_frames(one.value), 0, None, step)))
+def _fit_video(hash_: Hash) -> Hash:
+    """Return a hash that fits into a line, with every n-th frame of a long video."""
+    fitted, step = hash_, 1
+    while hash_.kind.video and len(fitted.text) > _MAX_VIDEO_LENGTH:
+        step *= -(-len(fitted.text) // _MAX_VIDEO_LENGTH)
+        fitted = Hash(hash_.kind, pack_vpdq(islice(vpdq_frames(hash_.value), 0, None, step)))
     return fitted
 
 
-def _row(source: str, record: _PendingRecord) -> Entry:
+def _to_entry(source: str, record: _PendingRecord) -> Entry:
     labels: dict[str, set[str]] = {}
     for terms in record.terms:
         fields = terms.to_dict()
-        fields.setdefault("tlp", "AMBER+STRICT")  # without a level it may not be passed on
+        fields.setdefault("tlp", "AMBER+STRICT")  # without a level they may not be passed on
         for name in LABELS:
             if name in fields:
                 value = fields[name]
@@ -207,12 +216,12 @@ def _row(source: str, record: _PendingRecord) -> Entry:
                 labels.setdefault(name, set()).add(text)
     return Entry(
         source, record.entry, record.state,
-        tuple(Listed(_fit_video(one), None) for one in record.hashes), (),
+        tuple(Listed(_fit_video(hash_), None) for hash_ in record.hashes), (),
         {name: "\n".join(sorted(values)) for name, values in labels.items()}, None, 0.0,
     )  # fmt: skip
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Remove files that a killed process left; they hold hashes."""
-    for path in folder.glob(f"{_TEMPORARY}*.csv"):
+    """Remove files with hashes that a killed process left."""
+    for path in folder.glob(f"{_TEMPORARY_PREFIX}*.csv"):
         path.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Partners: who gets notices, in which languages and on what terms; a TOML file of the operator."""
+"""Partners: the recipients of notices, from a TOML file of the operator."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from zoneinfo import ZoneInfo
 from screener.errors import HotlineError
 from screener.hashing.hash import KINDS
 from screener.hotline import own_list
-from screener.hotline.language.sentence import marked
+from screener.hotline.language.sentence import mark
 from screener.hotline.model.case import LANGUAGES, Language
 from screener.hotline.toml_table import Table
 from screener.lists.terms import AUDIENCES, TLP, Terms
 
-# A name that is used in file names: no separator, no dot.
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", re.ASCII)
-_FIELDS = ("name", "folder", "languages", "kinds", "audience", "contact", "legal_basis")
+# An id, which is part of file names: no separator, no dot.
+ID_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", re.ASCII)
+_PARTNER_FIELDS = ("name", "folder", "languages", "kinds", "audience", "contact", "legal_basis")
 _AUDIENCES = tuple(audience for audience in AUDIENCES if audience != "own")
 
-FILE = "partners.toml"
+FILE_NAME = "partners.toml"
 TEMPLATE = """\
 # The hotline, as notices name it.
 [hotline]
@@ -56,9 +56,9 @@ legal_basis = ""
 class Hotline:
     """The hotline as notices name it.
 
-    `contact` is how a partner reaches a person. `zone` is the time zone of times that people read.
-    `legal_basis` stands in every notice unless the partner has its own. `terms` are those of the
-    hotline's own hashes.
+    `contact` is how a partner reaches a person. `zone` is the time zone of displayed times.
+    `legal_basis` is for partners without one of their own. `terms` apply to the hotline's own
+    hashes.
     """
 
     name: str
@@ -72,8 +72,8 @@ class Hotline:
 class Partner:
     """A recipient of notices.
 
-    `id` names it in records and files. Notices are written in each of `languages`, into `folder`,
-    with hashes of `kinds` only. A hash goes to it if its sharing level includes `audience`
+    `id` is its name in records and files. Notices are written into `folder`, in each of `languages`
+    and with hashes of `kinds` only. A hash is included if its sharing level permits `audience`
     (`clients`, `community` or `public`, as for an export).
     """
 
@@ -94,12 +94,12 @@ class Partners:
     hotline: Hotline
     partners: Mapping[str, Partner]
 
-    def named(self, partner: str) -> Partner:
-        """Return the partner with an id. Raises HotlineError that lists the ids."""
+    def get(self, partner: str) -> Partner:
+        """Return the partner with an id. Raises HotlineError with all ids if there is none."""
         try:
             return self.partners[partner]
         except KeyError:
-            message = marked("there is no partner {partner}; there are: {known}")
+            message = mark("there is no partner {partner}; there are: {known}")
             known = ", ".join(self.partners) or "–"
             raise HotlineError(message, partner=partner, known=known) from None
 
@@ -107,28 +107,28 @@ class Partners:
 def load(path: str | PathLike[str]) -> Partners:
     """Read a file with a table `[hotline]` and tables `[partners.ID]`.
 
-    Folders are relative to the file. Raises HotlineError that names file and field.
+    Folders are relative to the file. Raises HotlineError with file and field if it is invalid.
     """
     root = Table.load(Path(path))
     root.check_names(("hotline", "partners"))
-    hotline = _hotline(root.table("hotline"))
+    hotline = _parse_hotline(root.table("hotline"))
     partners: dict[str, Partner] = {}
     if "partners" in root.values:
         tables = root.table("partners")
         for name in tables.values:
-            partners[name] = _partner(name, tables, Path(path).parent)
+            partners[name] = _parse_partner(name, tables, Path(path).parent)
         _check_folders(tables, partners, Path(path).parent)
     return Partners(hotline, MappingProxyType(partners))
 
 
-def _hotline(table: Table) -> Hotline:
+def _parse_hotline(table: Table) -> Hotline:
     table.check_names(("name", "contact", "zone", "legal_basis", "tlp"))
     name, contact = table.text("name"), table.text("contact")
     zone = table.text("zone", "UTC")
     try:
         time_zone = ZoneInfo(zone)
     except (OSError, ValueError, KeyError):
-        message = marked("{file}: {field} must be a time zone such as {example}")
+        message = mark("{file}: {field} must be a time zone such as {example}")
         raise table.error(message, "zone", example="Africa/Casablanca") from None
     level = table.choice("tlp", TLP, "")
     return Hotline(
@@ -140,17 +140,17 @@ def _hotline(table: Table) -> Hotline:
     )
 
 
-def _partner(name: str, tables: Table, folder: Path) -> Partner:
-    if not NAME.fullmatch(name):
-        message = marked("{file}: {field}: an id has letters, digits, - and _ only, at most 64")
+def _parse_partner(name: str, tables: Table, folder: Path) -> Partner:
+    if not ID_PATTERN.fullmatch(name):
+        message = mark("{file}: {field}: an id has letters, digits, - and _ only, at most 64")
         raise tables.error(message, name)
     table = tables.table(name)
-    table.check_names(_FIELDS)
+    table.check_names(_PARTNER_FIELDS)
     languages: tuple[Language, ...] = table.choices(
         "languages", lambda code: code in LANGUAGES, ", ".join(LANGUAGES), ("en",)
     )
     if not languages:
-        raise table.error(marked("{file}: {field} must not be empty"), "languages")
+        raise table.error(mark("{file}: {field} must not be empty"), "languages")
     return Partner(
         name, table.text("name"), folder / table.text("folder"), languages,
         table.choices("kinds", _is_kind, ", ".join(KINDS)),
@@ -159,21 +159,21 @@ def _partner(name: str, tables: Table, folder: Path) -> Partner:
     )  # fmt: skip
 
 
-def _check_folders(tables: Table, partners: Mapping[str, Partner], own: Path) -> None:
+def _check_folders(tables: Table, partners: Mapping[str, Partner], hotline_folder: Path) -> None:
     """Raise HotlineError if a partner could read another's notices or the hotline's files."""
-    hotline, own_hashes = _real(own), _real(own / own_list.FOLDER)
+    hotline, own_hashes = _resolve(hotline_folder), _resolve(hotline_folder / own_list.FOLDER_NAME)
     folders: dict[str, Path] = {}
     for name, partner in partners.items():
-        folder = _real(partner.folder)
-        contains = hotline.is_relative_to(folder) or own_hashes.is_relative_to(folder)
-        if contains or folder.is_relative_to(own_hashes):
-            message = marked(
+        folder = _resolve(partner.folder)
+        exposes_files = hotline.is_relative_to(folder) or own_hashes.is_relative_to(folder)
+        if exposes_files or folder.is_relative_to(own_hashes):
+            message = mark(
                 "{file}: {field} holds the hotline's own files, which no partner may have"
             )
             raise tables.table(name).error(message, "folder")
-        for other, its_folder in folders.items():
-            if folder.is_relative_to(its_folder) or its_folder.is_relative_to(folder):
-                message = marked(
+        for other, other_folder in folders.items():
+            if folder.is_relative_to(other_folder) or other_folder.is_relative_to(folder):
+                message = mark(
                     "{file}: {field} is also the folder of {other}, or one lies in the other:"
                     " each partner needs its own"
                 )
@@ -181,8 +181,8 @@ def _check_folders(tables: Table, partners: Mapping[str, Partner], own: Path) ->
         folders[name] = folder
 
 
-def _real(folder: Path) -> Path:
-    """Return a path with links resolved, as a file system sees it that ignores case."""
+def _resolve(folder: Path) -> Path:
+    """Return a path with links resolved, in the form in which case does not matter."""
     return Path(unicodedata.normalize("NFC", os.path.realpath(folder)).casefold())
 
 

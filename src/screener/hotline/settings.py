@@ -1,4 +1,4 @@
-"""Settings: a TOML file that names the analysts, the trusted lists and the lists to look into."""
+"""Settings: a TOML file with the analysts, the trusted lists and other lists to search."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from screener.errors import HotlineError
-from screener.hotline.language.sentence import Sentence, marked
-from screener.hotline.language.translator import one_line
+from screener.hotline.language.sentence import Sentence, mark
+from screener.hotline.language.translator import join_lines
 from screener.hotline.toml_table import Table
 
-FILE = "settings.toml"
-_LONGEST_NAME = 200  # characters
+FILE_NAME = "settings.toml"
+_MAX_NAME_LENGTH = 200
 TEMPLATE = """\
 # Who may assess: at least two people, since a second one has to confirm `illegal`.
 # Names as in --by. Whoever can write to this file decides who assesses.
@@ -31,7 +31,7 @@ lists = []
 
 @dataclass(frozen=True)
 class Settings:
-    """The operator's decisions. Paths are relative to the file's folder."""
+    """The operator's settings. Paths in the file are relative to its folder."""
 
     analysts: tuple[str, ...] = ()
     trusted: tuple[Path, ...] = ()
@@ -40,12 +40,12 @@ class Settings:
 
     @classmethod
     def load(cls, path: Path) -> Settings:
-        """Read the file. Raises HotlineError that names the file and the setting."""
+        """Read the file. Raises HotlineError with file and setting if it is invalid."""
         table = Table.load(path)
         table.check_names(("analysts", "trusted", "lists", "log_key"))
-        analysts = tuple(map(checked_name, table.texts("analysts")))
-        if len(set(map(name_key, analysts))) < len(analysts):
-            message = marked("{file}: two of the {field} have the same name")
+        analysts = tuple(map(clean_name, table.texts("analysts")))
+        if len(set(map(normalise_name, analysts))) < len(analysts):
+            message = mark("{file}: two of the {field} have the same name")
             raise table.error(message, "analysts")
         trusted, lists = (
             tuple(path.parent / text for text in table.texts(name)) for name in ("trusted", "lists")
@@ -55,30 +55,33 @@ class Settings:
 
     def authorises(self, by: str) -> bool:
         """Return whether a person may assess."""
-        return name_key(by) in map(name_key, self.analysts)
+        return normalise_name(by) in map(normalise_name, self.analysts)
 
     def check_analyst(self, by: str) -> None:
         """Raise HotlineError if a person may not assess."""
         if not self.authorises(by):
             raise HotlineError(
-                marked("{by} is not an authorised analyst: the settings name those who are"), by=by
+                mark("{by} is not an authorised analyst: the settings name those who are"), by=by
             )
 
 
-def checked_name(text: str) -> str:
-    """Return a person's name as it is recorded. Raises HotlineError."""
-    return checked_line(text, marked("a name"), longest=_LONGEST_NAME)
+def clean_name(text: str) -> str:
+    """Return a person's name in its stored form. Raises HotlineError if it is no name."""
+    return clean_line(text, mark("a name"), max_length=_MAX_NAME_LENGTH)
 
 
-def checked_line(text: str, what: Sentence, *, longest: int = 500) -> str:
-    """Return one line of printable text, without invisible characters. Raises HotlineError."""
-    stripped = one_line(text)
-    if not stripped or not stripped.isprintable() or len(stripped) > longest:
-        message = marked("{what} is one line of printable text, at most {most} characters")
-        raise HotlineError(message, what=what, most=longest)
+def clean_line(text: str, subject: Sentence, *, max_length: int = 500) -> str:
+    """Return one line of printable text, without invisible characters.
+
+    Raises HotlineError about `subject` if the text is empty, too long or unprintable.
+    """
+    stripped = join_lines(text)
+    if not stripped or not stripped.isprintable() or len(stripped) > max_length:
+        message = mark("{what} is one line of printable text, at most {most} characters")
+        raise HotlineError(message, what=subject, most=max_length)
     return stripped
 
 
-def name_key(name: str) -> str:
-    """Return the same key for two spellings of one person's name."""
+def normalise_name(name: str) -> str:
+    """Return a key that is equal for different spellings of a person's name."""
     return unicodedata.normalize("NFKC", name).casefold().strip()

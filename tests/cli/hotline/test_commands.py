@@ -19,7 +19,7 @@ from screener import HashList
 from screener.cli.app import cli
 from screener.errors import MediaError, ScreenerError
 from screener.hotline import helplines
-from screener.hotline.language.translator import translator
+from screener.hotline.language.translator import get_translator
 from screener.hotline.reports import own_media, reporting
 from screener.hotline.reports.sealed import Secret
 from screener.lists.store import database
@@ -238,11 +238,11 @@ def test_times_of_a_case_are_those_of_its_notices(run, desk):
     known.write_text(text.replace("Africa/Casablanca", "Asia/Tokyo"), encoding="utf-8")
     received = desk.case(taken.case).received
     assert (
-        translator("en").moment(received, ZoneInfo("Asia/Tokyo"))
+        get_translator("en").moment(received, ZoneInfo("Asia/Tokyo"))
         in run("case", "show", taken.case)[1]
     )
     known.unlink()
-    assert translator("en").moment(received) in run("case", "show", taken.case)[1]
+    assert get_translator("en").moment(received) in run("case", "show", taken.case)[1]
 
 
 def test_report_takes_results_in_any_order_of_arguments(run, tmp_path):
@@ -379,7 +379,7 @@ def test_a_refusal_by_every_partner_is_shown_before_the_case_is_late(run, desk):
 def test_a_case_known_by_hashes_only_warns_that_notices_omit_addresses(run, desk, tmp_path):
     """When it is assessed, and in `show`."""
     item = item_of(IMAGES / "alley.jpg")
-    (pdq,) = (one for one in item.upright if one.kind.name == "pdq")
+    (pdq,) = (one for one in item.upright_hashes if one.kind.name == "pdq")
     (tmp_path / "t.csv").write_text(f"id,pdq,status\nt1,{pdq.text},confirmed\n")
     HashList.create(tmp_path / "t.list").import_file(tmp_path / "t.csv", source="iwf")
     settings = desk.folder / "settings.toml"

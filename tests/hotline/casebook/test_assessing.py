@@ -56,12 +56,12 @@ def test_a_first_opinion_of_a_former_analyst_can_be_replaced(desk, pictures, ite
 def test_a_clip_is_confirmed_by_most_of_its_frames_or_its_bytes(items):
     """Not by another clip, nor by a picture of it."""
     codes = clips.scenes(40, seed=1)
-    held = clip_of(codes).upright
+    held = clip_of(codes).upright_hashes
     assert is_same_item(clip_of(clips.near(codes, 10, seed=2)), held)
     assert not is_same_item(clip_of(clips.scenes(40, seed=3)), held)
     assert not is_same_item(items["picture"], held)
-    assert is_same_item(items["mirrored"], items["picture"].upright)
-    digest = [one for one in items["picture"].upright if one.kind.name == "md5"]
+    assert is_same_item(items["mirrored"], items["picture"].upright_hashes)
+    digest = [one for one in items["picture"].upright_hashes if one.kind.name == "md5"]
     assert is_same_item(items["picture"], digest)
     assert not is_same_item(items["mirrored"], digest)
 
@@ -113,7 +113,9 @@ def test_an_item_matches_after_two_people_confirmed_it(desk, pictures, items, mo
         ("hotline", f"{case}/item"): "confirmed", ("reports", f"{case}/report-1"): "seed",
     }  # fmt: skip
     (shown,) = desk.own_list.show(f"{case}/item", values=True)
-    assert {one.value for one in shown.hashes} == {one.text for one in items["smaller"].upright}
+    assert {one.value for one in shown.hashes} == {
+        one.text for one in items["smaller"].upright_hashes
+    }
     for name in ("picture", "mirrored", "smaller"):
         assert verdict(desk, pictures[name]) == "match"
     assert verdict(desk, pictures["other"]) != "match"

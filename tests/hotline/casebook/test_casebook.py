@@ -27,9 +27,11 @@ def test_statuses_read_each_case_once(desk, items, monkeypatch):
     desk.assess(other.case, by="amina", outcome="not_illegal", reason="a holiday")
     desk.close(other.case, state="refused", by="amina", reason="nothing to remove")
     gone_through, read = [], []
-    latest_run, find = casebook.latest_run, casebook.load_case
+    find_state_start, find = casebook.find_state_start, casebook.load_case
     monkeypatch.setattr(
-        casebook, "latest_run", lambda steps: (gone_through.append(1), latest_run(steps))[1]
+        casebook,
+        "find_state_start",
+        lambda steps: (gone_through.append(1), find_state_start(steps))[1],
     )
     monkeypatch.setattr(
         casebook, "load_case", lambda connection, one: (read.append(one), find(connection, one))[1]
@@ -98,7 +100,7 @@ def test_steps_out_of_order_are_refused_and_change_nothing(desk, items, monkeypa
     ]  # fmt: skip
     text = log.read_text()
     assert "x.example" not in text
-    assert not [one for one in items["picture"].upright if one.text in text]
+    assert not [one for one in items["picture"].upright_hashes if one.text in text]
     log.write_text(text.replace("badr", "dina"))
     assert audit.verify(log).trouble
     log.write_text(text.replace('"notified"', '"assessed"'))

@@ -31,7 +31,7 @@ def item():
 @pytest.fixture
 def trusted(tmp_path, item):
     """Return a list that has the picture confirmed and may be passed on."""
-    (pdq,) = (one for one in item.upright if one.kind.name == "pdq")
+    (pdq,) = (one for one in item.upright_hashes if one.kind.name == "pdq")
     file = tmp_path / "trusted.csv"
     file.write_text(f"id,pdq,status\nt1,{pdq.text},confirmed\n")
     folder = tmp_path / "trusted.list"
@@ -67,7 +67,7 @@ def test_a_trusted_list_is_opened_once_for_all_its_matches(tmp_path, trusted, mo
     )
     settings = SimpleNamespace(trusted=(trusted, tmp_path / "other.list"))
 
-    found = assessing.confirmed_hashes(SimpleNamespace(list_matches=known), settings)
+    found = assessing.read_confirmed_hashes(SimpleNamespace(list_matches=known), settings)
 
     origins = [one.origin for one in found]
     assert origins == [f"trusted: iwf/t{n}" for n in (1, *range(2, 22, 2))]
@@ -253,7 +253,7 @@ def test_unchanged_trusted_lists_are_not_read_again(tmp_path, trusted, item, mon
     Desk.open(desk.folder)
     asked = []
     monkeypatch.setattr(
-        trusted_terms.assessing, "confirmed_hashes", lambda *_: asked.append(1) or []
+        trusted_terms.assessing, "read_confirmed_hashes", lambda *_: asked.append(1) or []
     )
     Desk.open(desk.folder)
     assert asked == []

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from notice_case import WRITTEN, partner
 from paths import REPOSITORY
 
-from screener.hotline.language.translator import translator
+from screener.hotline.language.translator import get_translator
 from screener.hotline.notices import acknowledgements
-from screener.hotline.notices.acknowledgements import LONGEST, UnreadError, parse
+from screener.hotline.notices.acknowledgements import MAX_FILE_BYTES, UnreadError, parse
 
 NOW = WRITTEN + timedelta(hours=10)
 SENT = {"N-1": WRITTEN, "N-2": WRITTEN}
@@ -129,8 +129,8 @@ def test_an_invalid_answer_has_a_typed_reason(folder, tmp_path, change, reason):
     (folder / "good.json").write_text(json.dumps(GOOD))
     found, unread = read(tmp_path)
 
-    assert translator("en").render(unread[0].error) == str(unread[0].error)
-    assert translator("ar").render(unread[0].error) != str(unread[0].error)
+    assert get_translator("en").render(unread[0].error) == str(unread[0].error)
+    assert get_translator("ar").render(unread[0].error) != str(unread[0].error)
     assert [one.file for one in found] == ["good.json"]
     assert [(one.file, one.error.reason) for one in unread] == [("bad.json", reason)]
     assert "passwd" not in str(unread[0].error)
@@ -147,7 +147,7 @@ def test_an_invalid_answer_has_a_typed_reason(folder, tmp_path, change, reason):
         (b"[]", "wrong_form"),
         (b"NaN", "wrong_form"),
         (b'"N-1"', "wrong_form"),
-        (b" " * (LONGEST + 1), "too_large"),
+        (b" " * (MAX_FILE_BYTES + 1), "too_large"),
         (b"9" * 60_000, "not_json"),
         (json.dumps(GOOD).encode()[:-1] + b', "event": "refused"}', "not_json"),
     ],
@@ -182,7 +182,7 @@ def test_only_regular_files_are_opened(folder, tmp_path):
 
 def test_files_beyond_the_limit_are_counted(folder, tmp_path, monkeypatch):
     """And not read."""
-    monkeypatch.setattr(acknowledgements, "MOST", 3)
+    monkeypatch.setattr(acknowledgements, "MAX_FILES", 3)
     for number in range(5):
         (folder / f"{number}.json").write_text(json.dumps(GOOD))
     found, unread = read(tmp_path)
@@ -198,7 +198,7 @@ def test_files_beyond_the_limit_are_counted(folder, tmp_path, monkeypatch):
 
 def test_the_newest_files_are_read_whatever_their_names_and_dates(folder, tmp_path, monkeypatch):
     """By their arrival here, also by rename, not by times that the partner sets."""
-    monkeypatch.setattr(acknowledgements, "MOST", 3)
+    monkeypatch.setattr(acknowledgements, "MAX_FILES", 3)
     for number in range(5):
         (folder / f"{number}.json").write_text(json.dumps(GOOD))
     time.sleep(0.02)  # longer than a tick of the clock of files

@@ -17,7 +17,7 @@ from paths import REPOSITORY
 
 from screener import Hash
 from screener.errors import HotlineError
-from screener.hotline.model.addresses import defanged
+from screener.hotline.model.addresses import defang
 from screener.hotline.model.case import ItemHash
 from screener.hotline.notices import delivery
 from screener.hotline.notices.notice import make_notice
@@ -323,7 +323,7 @@ def test_repr_shows_no_hash(tmp_path):
 )
 def test_an_address_is_defanged(address, shown):
     """Characters that turn, hide or break a line are percent-encoded."""
-    assert defanged(address) == shown
+    assert defang(address) == shown
 
 
 @given(
@@ -331,7 +331,7 @@ def test_an_address_is_defanged(address, shown):
 )
 def test_no_defanged_address_can_be_opened(address):
     """One line, no scheme that opens, and nothing that IDNA takes for a dot."""
-    shown = defanged(address)
+    shown = defang(address)
 
     assert shown.isprintable()
     assert not re.search(r"(?i)https?\s*:", shown)
@@ -385,7 +385,7 @@ def test_the_example_answer_is_read_once_it_is_filled_in(tmp_path):
     folder = write(tmp_path)
     text = (folder / "notice.en.txt").read_text(encoding="utf-8")
     example = text[text.index("{") : text.index("}") + 1]
-    answer = tmp_path / delivery.ACKNOWLEDGEMENTS / "answer.json"
+    answer = tmp_path / delivery.ACKNOWLEDGEMENTS_FOLDER_NAME / "answer.json"
     timed = example.replace("YYYY-MM-DDThh:mm:ssZ", "2026-11-26T08:00:00Z")
     for copied, why in ((example, "at is still"), (timed, "by is still")):
         for hours in (3, 25, 100):

@@ -20,8 +20,8 @@ from paths import REPOSITORY
 
 from screener.errors import HotlineError, printable
 from screener.hotline import helplines
-from screener.hotline.language.translator import translator, unreviewed
-from screener.hotline.model.addresses import defanged
+from screener.hotline.language.translator import get_translator, list_unreviewed
+from screener.hotline.model.addresses import defang
 from screener.hotline.model.case import LANGUAGES, Case, Event, Sent
 from screener.hotline.notices import notice_files
 from screener.hotline.notices.notice import make_notice
@@ -85,7 +85,7 @@ def notice_page(language, folder, *, addresses=("https://a.example/",), text="x"
     to = replace(partner(folder), name=text)
     one = case(addresses=tuple(addresses))
     made = make_notice(one, to, hotline=hotline, at=WRITTEN, notice="N-1", hashes=ITEM_HASHES)
-    return notice_files.render_html(made, translator(language))
+    return notice_files.render_html(made, get_translator(language))
 
 
 def cases(text="meta"):
@@ -125,20 +125,20 @@ def status(language, text="meta", **options):
 def test_the_status_page_shows_each_clock_and_the_figures(language):
     """Overdue cases first; in the language and its direction."""
     page = Page(status(language))
-    say = translator(language)
+    translate = get_translator(language)
     shown = page.shown
 
-    assert dict(page.elements[0][1]) == {"lang": language, "dir": say.direction}
+    assert dict(page.elements[0][1]) == {"lang": language, "dir": translate.direction}
     assert [shown.index(f"C-{n}") for n in (3, 2, 1, 4)] == sorted(
         shown.index(f"C-{n}") for n in (1, 2, 3, 4)
     )
     for hours in (6.5, 5, 22):
-        assert say.duration(hours * HOUR) in shown
+        assert translate.duration(hours * HOUR) in shown
     # The first partner removed after 5 and 4 hours, and has time left for a third; the other after
     # 3 and 30, and not at all.
     for share in (1, 1 / 3, 3 / 5):
-        assert " ".join(say.share(share).split()) in shown
-    assert say.duration(4.5 * HOUR) in shown
+        assert " ".join(translate.share(share).split()) in shown
+    assert translate.duration(4.5 * HOUR) in shown
     assert f"{NOW:%Y-%m}" in shown
 
 
@@ -156,13 +156,13 @@ def test_a_month_without_reports_is_shown(language, outcome, held):
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_thousands_have_the_separator_of_the_language(language):
     """In hours and counts."""
-    say = translator(language)
+    translate = get_translator(language)
     one = case(reported=(RECEIVED,) * 1234)
     then = RECEIVED + 1500 * HOUR
     text = status_page.render_page([one], now=then, language=language, hotline=HOTLINE)
 
-    assert f"<bdi>{say.duration(1476 * HOUR)}</bdi>" in text
-    assert f"<td>{say.number(1234)}</td>" in text
+    assert f"<bdi>{translate.duration(1476 * HOUR)}</bdi>" in text
+    assert f"<td>{translate.number(1234)}</td>" in text
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -177,15 +177,15 @@ def test_the_status_page_names_no_content_and_no_person(language):
 
 def test_the_status_page_warns_of_unreviewed_texts():
     """Until the language is signed."""
-    output = translator("en")("Arabic") in Page(status("en")).shown
-    assert output == ("ar" in unreviewed())
+    output = get_translator("en")("Arabic") in Page(status("en")).shown
+    assert output == ("ar" in list_unreviewed())
 
 
 def test_the_status_page_warns_of_unchecked_helplines():
     """Those passed in, or the package's."""
-    say = translator("en")
+    translate = get_translator("en")
     own = helplines.load()
-    assert helplines.unchecked_notice(own, say) in Page(status("en")).shown
+    assert helplines.warn_of_unchecked(own, translate) in Page(status("en")).shown
     checked = tuple(replace(one, checked=NOW.date()) for one in own)
     some = (replace(checked[0], checked=None), *checked[1:])
     output = Page(status("en", helplines=some)).shown
@@ -202,7 +202,7 @@ def test_a_refusal_is_shown_with_its_partner(language):
     text = status_page.render_page([one], now=NOW, language=language, hotline=HOTLINE)
     row = text[text.index("<bdi>meta</bdi>") :].partition("</tr>")[0]
     assert re.findall(r"<td>(\d)</td>", row) == ["1", "1", "0", "1"]
-    assert translator(language)("Refused") in text
+    assert get_translator(language)("Refused") in text
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -242,7 +242,7 @@ def test_a_hostile_text_is_only_text(tmp_path_factory, text):
         check_same_page(notice_page(language, folder), page)
         found = Page(page)
         assert printable(text) in "".join(found.text)
-        assert defanged(text) in "".join(found.text)
+        assert defang(text) in "".join(found.text)
         check_same_page(status(language), status(language, text))
         assert printable(text) in "".join(Page(status(language, text)).text)
 
@@ -293,9 +293,9 @@ def test_a_late_answer_does_not_move_the_end_of_a_case():
     page = Page(status_page.render_page([early, late], now=NOW, language="en", hotline=HOTLINE))
 
     assert page.shown.index("E-2") < page.shown.index("E-1")
-    say = translator("en")
-    assert say.moment(ends[0].at, HOTLINE.zone, beside=NOW) in page.shown
-    assert say.moment(ends[2].at, HOTLINE.zone, beside=NOW) not in page.shown
+    translate = get_translator("en")
+    assert translate.moment(ends[0].at, HOTLINE.zone, reference=NOW) in page.shown
+    assert translate.moment(ends[2].at, HOTLINE.zone, reference=NOW) not in page.shown
 
 
 def test_fifty_ended_cases_are_shown_and_the_others_counted():

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from screener.hashing.hash import KINDS
 from screener.hotline import own_list
 from screener.hotline.desk import Desk
-from screener.hotline.model.report import MOST_HASHES, Report
+from screener.hotline.model.report import MAX_HASHES, Report
 from screener.hotline.reports import sealed
 from screener.hotline.reports.report_json import decode, encode
 from screener.hotline.reports.sealed import UnsealError
@@ -30,7 +30,7 @@ def desk(tmp_path_factory):
 @pytest.fixture(scope="module")
 def whole(desk):
     """Return a valid file."""
-    return sealed.seal(encode(report_of(ITEM)), sealed.public_key(desk.folder / "hotline.pub"))
+    return sealed.seal(encode(report_of(ITEM)), sealed.read_public_key(desk.folder / "hotline.pub"))
 
 
 def facts_of(report):
@@ -52,7 +52,7 @@ def refused(desk, data, name="hostile"):
 def test_damaged_or_foreign_files_are_refused_with_a_reason(desk, whole, tmp_path):
     """Cut, lengthened, changed, for another hotline, missing, a folder, too large."""
     other = sealed.make_keys(tmp_path)
-    foreign = sealed.seal(encode(report_of(ITEM)), sealed.public_key(other.public))
+    foreign = sealed.seal(encode(report_of(ITEM)), sealed.read_public_key(other.public))
     changed = bytearray(whole)
     changed[-1] ^= 1
     assert "cut short" in refused(desk, whole[:-1])
@@ -62,7 +62,7 @@ def test_damaged_or_foreign_files_are_refused_with_a_reason(desk, whole, tmp_pat
     assert "another key" in refused(desk, bytes(changed))
     assert "no report" in refused(desk, b"")
     assert "no report" in refused(desk, b"\xff\xd8\xff\xe0" * 99)
-    assert "larger" in refused(desk, sealed.MAGIC + bytes(sealed.LARGEST))
+    assert "larger" in refused(desk, sealed.MAGIC + bytes(sealed.MAX_FILE_BYTES))
     (taken,) = desk.take([tmp_path], by="amina")
     assert (taken.status, taken.reason) == ("refused", "it is no file")
     (taken,) = desk.take([tmp_path / "gone"], by="amina")
@@ -96,8 +96,8 @@ def test_giant_lists_are_refused_before_they_are_read():
     row = base["items"][0]["hashes"][3]
     many = base | {"addresses": [f"https://x.example/{n}" for n in range(101)]}
     items = base | {"items": base["items"] * 51}
-    hashes = base | {"items": [base["items"][0] | {"hashes": [row] * (MOST_HASHES + 1)}]}
-    halves = [base["items"][0] | {"hashes": [row] * (MOST_HASHES // 2 + 1)}] * 2
+    hashes = base | {"items": [base["items"][0] | {"hashes": [row] * (MAX_HASHES + 1)}]}
+    halves = [base["items"][0] | {"hashes": [row] * (MAX_HASHES // 2 + 1)}] * 2
     times = base | {"items": [base["items"][0] | {"hashes": [[*row[:8], [1.0] * 100_001]]}]}
     for facts in (many, items, hashes, times, base | {"items": halves}):
         with pytest.raises(UnsealError, match="more than"):
@@ -204,7 +204,7 @@ def test_a_digest_with_a_quality_is_refused(kind, score):
 
 def test_a_record_that_cannot_be_listed_stops_no_other(tmp_path, monkeypatch):
     """It stays in the backlog until it can be listed."""
-    desk, made, broken = make_desk(tmp_path / "hotline"), own_list._row, []
+    desk, made, broken = make_desk(tmp_path / "hotline"), own_list._to_entry, []
 
     def row(source, due):
         if not broken:
@@ -213,7 +213,7 @@ def test_a_record_that_cannot_be_listed_stops_no_other(tmp_path, monkeypatch):
             raise ValueError("of no use")
         return made(source, due)
 
-    monkeypatch.setattr(own_list, "_row", row)
+    monkeypatch.setattr(own_list, "_to_entry", row)
     took = take(desk, report_of(ITEM), report_of(item_of(IMAGES / "bridge.jpg")))
 
     assert [one.status for one in took] == ["new", "new"]
@@ -239,7 +239,7 @@ def test_a_valid_report_with_hostile_content_is_imported(desk):
         one = facts | {"items": [item], "reference": f"{number + (1 << 100):032x}"}
         one["proof"] = base64.b64encode(bytes([number]) * 32).decode()
         path = desk.folder.parent / f"harm{number}"
-        key = sealed.public_key(desk.folder / "hotline.pub")
+        key = sealed.read_public_key(desk.folder / "hotline.pub")
         path.write_bytes(sealed.seal(json.dumps(one).encode(), key))
         (taken,) = desk.take([path], by="amina", at=NOON)
         assert taken.status in ("new", "joined")
@@ -252,7 +252,7 @@ def test_a_valid_report_with_hostile_content_is_imported(desk):
 def test_another_report_of_one_reference_is_refused(desk):
     """The same report again is `repeated`."""
     first = report_of(ITEM, addresses=("https://first.example",))
-    key = sealed.public_key(desk.folder / "hotline.pub")
+    key = sealed.read_public_key(desk.folder / "hotline.pub")
     path = desk.folder.parent / "twice"
     path.write_bytes(sealed.seal(encode(first), key))
     became = [desk.take([path, path], by="amina", at=NOON) for _ in range(2)]

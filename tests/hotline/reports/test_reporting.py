@@ -24,12 +24,12 @@ from PIL import Image, ImageOps
 from screener import Hash
 from screener.errors import HotlineError, MediaError
 from screener.hashing.pdq import ORIENTATIONS
-from screener.hotline.model.addresses import checked, normalised
+from screener.hotline.model.addresses import clean_address, normalise_address
 from screener.hotline.model.case import State
-from screener.hotline.model.report import MOST_TIMES, Item, Report, Withdrawal
+from screener.hotline.model.report import MAX_FRAME_TIMES, Item, Report, Withdrawal
 from screener.hotline.reports import own_media, personal_data, reporting, sealed, status_file
 from screener.hotline.reports.report_json import decode, encode
-from screener.hotline.reports.sealed import Secret, UnsealError, proof
+from screener.hotline.reports.sealed import Secret, UnsealError, derive_proof
 from screener.hotline.reports.status_file import Status
 from screener.media.files.sniff import CONTAINERS
 from screener.scanning.workers import pool
@@ -59,7 +59,7 @@ def in_turn(making, names, *, jobs):
 
 def opened(path, keys):
     """Return the content of a report's file, and the report."""
-    content = sealed.unseal(path.read_bytes(), sealed.secret_key(keys.secret))
+    content = sealed.unseal(path.read_bytes(), sealed.read_secret_key(keys.secret))
     return content, decode(content)
 
 
@@ -81,7 +81,7 @@ def test_a_picture_gives_hashes_of_every_kind_in_eight_orientations(tmp_path, ke
         "md5", "sha1", "sha256",
     }  # fmt: skip
     assert len({one.orientation for one in item.hashes}) == 8
-    assert (item.type, item.moving) == ("image/jpeg", False)
+    assert (item.type, item.is_clip) == ("image/jpeg", False)
     assert [(one.index, one.error.reason) for one in made.failures] == [(1, "unsupported")]
     for output in (b"Amina", b"1999", b"alley", str(mine.stat().st_size).encode()):
         assert output not in content
@@ -95,8 +95,8 @@ def test_a_clip_gives_digests_a_vpdq_and_the_pdq_of_each_frame(tmp_path, draw):
 
     mine, theirs = (item_of(tmp_path / f"{name}.mp4") for name in ("mine", "theirs"))
 
-    assert (mine.type, mine.moving) == ("video/mp4", True)
-    assert [one.kind.name for one in mine.upright] == ["md5", "sha1", "sha256", "vpdq"]
+    assert (mine.type, mine.is_clip) == ("video/mp4", True)
+    assert [one.kind.name for one in mine.upright_hashes] == ["md5", "sha1", "sha256", "vpdq"]
     frames = [one for one in mine.hashes if one.hash.kind.name == "pdq" and one.region == "full"]
     assert {one.orientation for one in frames} == set(ORIENTATIONS)
     for one in (one for one in frames if one.orientation == "flip_horizontal"):
@@ -189,7 +189,7 @@ def test_an_unwritable_report_or_unreadable_key_is_an_error(tmp_path, keys, monk
     monkeypatch.setattr(type(tmp_path), "open", failing)
     with pytest.raises(sealed.UnsealError) as caught:
         sealed.read_file(keys.public)
-    assert "cannot be read" in str(caught.value.why)
+    assert "cannot be read" in str(caught.value.reason)
 
 
 def test_without_its_library_nothing_is_sealed(tmp_path, keys, monkeypatch):
@@ -197,8 +197,8 @@ def test_without_its_library_nothing_is_sealed(tmp_path, keys, monkeypatch):
     monkeypatch.setitem(sys.modules, "nacl.public", None)
     for call in (
         lambda: sealed.make_keys(tmp_path),
-        lambda: sealed.public_key(keys.public),
-        lambda: sealed.secret_key(keys.secret),
+        lambda: sealed.read_public_key(keys.public),
+        lambda: sealed.read_secret_key(keys.secret),
     ):
         with pytest.raises(HotlineError, match=r"pip install '\.\[hotline\]'"):
             call()
@@ -231,8 +231,7 @@ def test_a_report_contains_nothing_of_a_picture_but_hashes(
     pixels = image.tobytes()
     spots = range(0, len(pixels) - 12, len(pixels) // 50)
     assert not any(pixels[at : at + 12] in content for at in spots)
-    facts = {"type": "image/jpeg", "moving": False}
-    assert {name: getattr(report.items[0], name) for name in facts} == facts
+    assert (report.items[0].type, report.items[0].is_clip) == ("image/jpeg", False)
     assert (report.day, report.note, report.addresses) == (DAY, "", ())
     assert not re.search(rb"\d\d:\d\d", content)
     values = b"".join(one.hash.value for item in report.items for one in item.hashes)
@@ -260,7 +259,7 @@ def test_a_clip_whose_vpdq_fails_is_not_intact(tmp_path, draw, monkeypatch):
 
 def test_a_report_that_the_hotline_would_refuse_is_not_written(tmp_path, keys, monkeypatch):
     """Such as several still clips with too many times."""
-    times = tuple(map(float, range(MOST_TIMES)))
+    times = tuple(map(float, range(MAX_FRAME_TIMES)))
     shown = [Hash.parse("pdq", f"{number:064x}", quality=100) for number in range(2)]
     clips = [Item("video/mp4", True, (LocatedHash(one, again=times),)) for one in shown]
     monkeypatch.setattr(own_media, "hash_files", lambda paths: (tuple(clips[: len(paths)]), ()))
@@ -346,7 +345,7 @@ def test_a_secret_is_read_as_a_person_types_it(value, place, letter):
         with pytest.raises(HotlineError):
             Secret.parse(slip)
     assert secret.text not in repr(secret)
-    derived = [secret.status_key, secret.withdrawal, proof(secret.withdrawal)]
+    derived = [secret.status_key, secret.withdrawal, derive_proof(secret.withdrawal)]
     assert len({*derived, value}) == 4
 
 
@@ -425,8 +424,8 @@ ADDRESSES = [
 @pytest.mark.parametrize(("written", "page"), ADDRESSES)
 def test_addresses_of_one_page_are_equal(written, page):
     """The case of the path and the query matter."""
-    assert normalised(written) == page
-    assert normalised(normalised(written)) == page
+    assert normalise_address(written) == page
+    assert normalise_address(normalise_address(written)) == page
 
 
 KEPT = [
@@ -456,8 +455,8 @@ KEPT = [
 @pytest.mark.parametrize(("said", "kept"), KEPT)
 def test_an_address_loses_user_names_and_tracking_parameters(said, kept):
     """With and without a scheme."""
-    assert checked(said) == kept
-    assert checked(kept) == kept
+    assert clean_address(said) == kept
+    assert clean_address(kept) == kept
 
 
 @pytest.mark.parametrize(
@@ -479,8 +478,8 @@ def test_an_address_loses_user_names_and_tracking_parameters(said, kept):
 )
 def test_invisible_characters_around_an_address_are_dropped(pasted, kept):
     """Those inside are percent-encoded and open the same page."""
-    assert checked(pasted) == kept
-    assert checked(kept) == kept
+    assert clean_address(pasted) == kept
+    assert clean_address(kept) == kept
 
 
 @pytest.mark.parametrize("begins", ["data:image/jpeg;base64,", "\u200eDATA:image/png,", "data[:],"])
@@ -488,20 +487,20 @@ def test_invisible_characters_around_an_address_are_dropped(pasted, kept):
 def test_no_picture_goes_into_a_report_as_an_address(begins, length):
     """A `data:` address is refused, with what to give instead."""
     with pytest.raises(HotlineError, match="the address of the page"):
-        checked(begins + "A" * length)
+        clean_address(begins + "A" * length)
 
 
 def test_a_backslash_counts_as_a_slash_as_in_browsers():
     """The host is the one that is opened."""
-    assert normalised("https://x.example\\@other.example/") == "x.example/@other.example"
+    assert normalise_address("https://x.example\\@other.example/") == "x.example/@other.example"
 
 
 @given(st.text(max_size=300))
 def test_any_text_is_an_address_or_refused(text):
     """What is accepted is one printable line."""
-    assert isinstance(normalised(text), str)
+    assert isinstance(normalise_address(text), str)
     try:
-        kept = checked(text)
+        kept = clean_address(text)
     except HotlineError:
         return
     assert kept.isprintable()
@@ -570,7 +569,7 @@ def test_a_clip_in_any_container_can_be_reported():
 
 def test_what_was_sealed_reads_back_equal(keys):
     """A report and a withdrawal."""
-    public, secret = sealed.public_key(keys.public), sealed.secret_key(keys.secret)
+    public, secret = sealed.read_public_key(keys.public), sealed.read_secret_key(keys.secret)
     report = Report("0" * 32, DAY, "ar", b"1" * 32, b"2" * 32, "MA", ("a",), "n\n", ())
     for each in (report, Withdrawal(b"3" * 32)):
         assert decode(sealed.unseal(sealed.seal(encode(each), public), secret)) == each

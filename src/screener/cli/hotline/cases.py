@@ -1,4 +1,4 @@
-"""The commands of a hotline's analysts: case import, list, show, assess, notify, …"""
+"""The commands of a hotline's analysts: `case import`, `list`, `show`, `assess`, and others."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from screener.cli.hotline.desk import STORE, listing_exit_code, open_desk
+from screener.cli.hotline.store_option import STORE_OPTION, check_listing, open_desk
 from screener.cli.option_types import FILE, OneOf
 from screener.cli.options import WHO, WHY
 from screener.cli.translated_commands import (
@@ -18,41 +18,41 @@ from screener.cli.translated_commands import (
     translated,
 )
 from screener.errors import HotlineError, ScreenerError, printable
-from screener.hotline.language.sentence import marked
-from screener.hotline.language.translator import Translator, visible
-from screener.hotline.language.wording import STATES, unreviewed_notice
+from screener.hotline.language.sentence import mark
+from screener.hotline.language.translator import Translator, remove_invisible
+from screener.hotline.language.wording import STATES, warn_of_unreviewed
 from screener.hotline.pages import case_text
 
 if TYPE_CHECKING:
     from screener.hotline.desk import Desk
     from screener.hotline.model.case import Case
 
-_IMPORTED = {
-    "new": marked("{file}: a new case, {case}"),
-    "joined": marked("{file}: belongs to {case}"),
-    "repeated": marked("{file}: was there already, in {case}"),
-    "withdrawn": marked("{file}: withdraws a report of {case}"),
+_IMPORT_MESSAGES = {
+    "new": mark("{file}: a new case, {case}"),
+    "joined": mark("{file}: belongs to {case}"),
+    "repeated": mark("{file}: was there already, in {case}"),
+    "withdrawn": mark("{file}: withdraws a report of {case}"),
 }
 
 
-def _pasted(text: str) -> str:
-    """Return a reference or id without invisible characters, which a copy from Arabic text has."""
-    return printable(visible(text).strip())
+def _clean_pasted_text(text: str) -> str:
+    """Remove invisible characters, which copied Arabic text often has, from a reference or id."""
+    return printable(remove_invisible(text).strip())
 
 
-_REFERENCE = click.argument("reference", metavar="CASE", type=_pasted)
+_REFERENCE_ARGUMENT = click.argument("reference", metavar="CASE", type=_clean_pasted_text)
 
 
-def _desk(store: Path, say: Translator) -> Desk:
-    desk = open_desk(store, say)
-    unreviewed = unreviewed_notice(say)
-    if unreviewed is not None and say.language != "en":
-        click.echo(unreviewed, err=True)
+def _open_desk(store: Path, translate: Translator) -> Desk:
+    desk = open_desk(store, translate)
+    warning = warn_of_unreviewed(translate)
+    if warning is not None and translate.language != "en":
+        click.echo(warning, err=True)
     return desk
 
 
-def _print_case(case: Case, say: Translator) -> None:
-    click.echo(case_text.summary_line(case, say, now=datetime.now(UTC)))
+def _print_case(case: Case, translate: Translator) -> None:
+    click.echo(case_text.format_summary(case, translate, now=datetime.now(UTC)))
 
 
 @click.group(cls=TranslatedGroup)
@@ -63,12 +63,12 @@ def case() -> None:
 
 @case.command("import")
 @click.argument("files", nargs=-1, required=True, type=FILE)
-@STORE
+@STORE_OPTION
 @WHO
 @click.option("--key", type=FILE, help="The hotline's secret key, if it is kept elsewhere.")
 @translated
 def import_(
-    files: tuple[Path, ...], store: Path, by: str, key: Path | None, say: Translator
+    files: tuple[Path, ...], store: Path, by: str, key: Path | None, translate: Translator
 ) -> int:
     """Import sealed files: reports, and withdrawals of reports.
 
@@ -80,62 +80,70 @@ def import_(
     Example:
       screener case import inbox/*.sealed --store hotline --by amina
     """
-    desk = _desk(store, say)
+    desk = _open_desk(store, translate)
     refused, cases = 0, []
     for result in desk.take(files, by=by, key=key):
         if result.status == "refused":
             refused += 1
             why = result.reason or ""
-            click.echo(say("{file}: not imported: {why}", file=result.file, why=why), err=True)
+            click.echo(
+                translate("{file}: not imported: {why}", file=result.file, why=why), err=True
+            )
             continue
         if result.case is None:
-            click.echo(say("{file}: withdraws a report that has not come in yet, as soon as"
-                           " it does", file=result.file))  # fmt: skip
+            click.echo(
+                translate(
+                    "{file}: withdraws a report that has not come in yet, as soon as it does",
+                    file=result.file,
+                )
+            )
             continue
         cases.append(result.case)
-        click.echo(say(_IMPORTED[result.status], file=result.file, case=result.case))
-        for line in case_text.list_match_lines(result.list_matches, say):
+        click.echo(translate(_IMPORT_MESSAGES[result.status], file=result.file, case=result.case))
+        for line in case_text.format_list_matches(result.list_matches, translate):
             click.echo(f"  {line}")
     if refused and refused == len(files):
-        raise HotlineError(marked("none of the files is a report to this hotline"))
-    code = listing_exit_code(desk, say, *cases)
+        raise HotlineError(mark("none of the files is a report to this hotline"))
+    code = check_listing(desk, translate, *cases)
     return 2 if refused else code
 
 
 @case.command("list")
-@STORE
+@STORE_OPTION
 @click.option("--state", "states", multiple=True, type=OneOf(list(STATES)),
               help="Only those in this state. Repeatable.")  # fmt: skip
 @translated
-def list_(store: Path, states: tuple[Any, ...], say: Translator) -> int:
+def list_(store: Path, states: tuple[Any, ...], translate: Translator) -> int:
     """List cases, or those in a state, oldest first."""
     now = datetime.now(UTC)
-    for each in _desk(store, say).cases(*states):
-        click.echo(case_text.summary_line(each, say, now=now))
+    for each_case in _open_desk(store, translate).cases(*states):
+        click.echo(case_text.format_summary(each_case, translate, now=now))
     return 0
 
 
 @case.command()
-@_REFERENCE
-@STORE
+@_REFERENCE_ARGUMENT
+@STORE_OPTION
 @translated
-def show(reference: str, store: Path, say: Translator) -> int:
+def show(reference: str, store: Path, translate: Translator) -> int:
     """Show all details of a case. Addresses are written so that none can be opened; times are in
     the hotline's zone, as in its notices.
     """
-    desk = _desk(store, say)
+    desk = _open_desk(store, translate)
     shown = desk.case(reference)
-    for line in case_text.detail_lines(shown, say, now=datetime.now(UTC), zone=desk.zone):
+    for line in case_text.format_details(shown, translate, now=datetime.now(UTC), zone=desk.zone):
         click.echo(line)
-    _print_too_little_detail(desk, shown, say)
+    _print_too_little_detail(desk, shown, translate)
     for concern in desk.concerns(shown):
-        click.echo(say.render(concern))
+        click.echo(translate.render(concern))
     return 0
 
 
-def _print_too_little_detail(desk: Desk, case: Case, say: Translator, *, err: bool = False) -> None:
+def _print_too_little_detail(
+    desk: Desk, case: Case, translate: Translator, *, err: bool = False
+) -> None:
     if n := desk.too_little_detail(case):
-        text = say.plural(
+        text = translate.plural(
             "{n} file shows too little to be compared: only exact copies of it match.",
             "{n} files show too little to be compared: only exact copies of them match.", n,
         )  # fmt: skip
@@ -143,8 +151,8 @@ def _print_too_little_detail(desk: Desk, case: Case, say: Translator, *, err: bo
 
 
 @case.command()
-@_REFERENCE
-@STORE
+@_REFERENCE_ARGUMENT
+@STORE_OPTION
 @click.option("--outcome", required=True, type=OneOf(["illegal", "not_illegal"]),
               help="Your assessment.")  # fmt: skip
 @click.option(
@@ -160,7 +168,7 @@ def _print_too_little_detail(desk: Desk, case: Case, say: Translator, *, err: bo
 @translated
 def assess(
     reference: str, store: Path, outcome: Any, basis: Any, files: tuple[Path, ...], by: str,
-    reason: str, say: Translator,
+    reason: str, translate: Translator,
 ) -> int:  # fmt: skip
     """Record your assessment; 'illegal' needs a second analyst.
 
@@ -172,158 +180,189 @@ def assess(
       screener case assess C-K7QF3ZAB --outcome illegal --basis seen --file item.jpg --by amina …
       screener case assess C-K7QF3ZAB --outcome illegal --file copy.jpg --by badr …
     """
-    desk = _desk(store, say)
+    desk = _open_desk(store, translate)
     updated = desk.assess(
         reference, by=by, outcome=outcome, basis=basis, files=files, reason=reason
     )
     if updated.state == "received" and outcome == "illegal":
-        click.echo(say("A second analyst has to confirm it."))
+        click.echo(translate("A second analyst has to confirm it."))
         if basis == "seen" and not files:
-            click.echo(say("Without --file nothing of it will match: assess it again with the"
-                           " file."),
-                       err=True)  # fmt: skip
+            click.echo(
+                translate(
+                    "Without --file nothing of it will match: assess it again with the file."
+                ),
+                err=True,
+            )
         if basis == "known" and updated.addresses:
-            click.echo(say("Only the hashes are known: notices will not contain the"
-                           " addresses. To include them, look at them and assess the case"
-                           " again as seen."), err=True)  # fmt: skip
-    _print_too_little_detail(desk, updated, say, err=True)
-    _print_case(updated, say)
-    return listing_exit_code(desk, say, reference)
+            click.echo(
+                translate(
+                    "Only the hashes are known: notices will not contain the"
+                    " addresses. To include them, look at them and assess the case"
+                    " again as seen."
+                ),
+                err=True,
+            )
+    _print_too_little_detail(desk, updated, translate, err=True)
+    _print_case(updated, translate)
+    return check_listing(desk, translate, reference)
 
 
 @case.command()
-@_REFERENCE
-@STORE
-@click.option("--partner", "partners", required=True, multiple=True, type=_pasted,
+@_REFERENCE_ARGUMENT
+@STORE_OPTION
+@click.option("--partner", "partners", required=True, multiple=True, type=_clean_pasted_text,
               metavar="TEXT", help="The partner's id. Repeatable.")  # fmt: skip
 @WHO
 @WHY
 @translated
 def notify(
-    reference: str, store: Path, partners: tuple[str, ...], by: str, reason: str, say: Translator
+    reference: str,
+    store: Path,
+    partners: tuple[str, ...],
+    by: str,
+    reason: str,
+    translate: Translator,
 ) -> int:
     """Write a notice of an illegal item into the folder of each partner, once."""
-    desk, code = _desk(store, say), 0
+    desk, code = _open_desk(store, translate), 0
     for partner in partners:
         try:
             desk.notify(reference, partner, by=by, reason=reason)
-        except ScreenerError as error:  # the other partners still get theirs
-            print_error(_recorded_notice(desk, reference, partner) or error, say)
+        except ScreenerError as error:  # continue with the other partners
+            print_error(_find_recorded_notice(desk, reference, partner) or error, translate)
             code = 2
             continue
-        click.echo(say("A notice of {case} lies ready for {partner}.", case=reference,
-                       partner=partner))  # fmt: skip
+        click.echo(
+            translate(
+                "A notice of {case} lies ready for {partner}.", case=reference, partner=partner
+            )
+        )
     return code
 
 
-def _recorded_notice(desk: Desk, reference: str, partner: str) -> HotlineError | None:
-    """Return an error if a notice that could not be written is recorded all the same."""
-    for case_of, recipient, error in desk.backlog.notices:
-        if (case_of, recipient) == (reference, partner):
-            message = marked("the notice of {case} to {partner} is recorded and waits: {why}")
+def _find_recorded_notice(desk: Desk, reference: str, partner: str) -> HotlineError | None:
+    """Return an error if a notice was recorded but could not be written, or None."""
+    for case_reference, recipient, error in desk.backlog.notices:
+        if (case_reference, recipient) == (reference, partner):
+            message = mark("the notice of {case} to {partner} is recorded and waits: {why}")
             return HotlineError(message, case=reference, partner=partner, why=error)
     return None
 
 
 @case.command()
-@STORE
+@STORE_OPTION
 @WHO
 @translated
-def acknowledge(store: Path, by: str, say: Translator) -> int:
+def acknowledge(store: Path, by: str, translate: Translator) -> int:
     """Read the answers in the folders of partners, and record them.
 
     A case is removed when every partner with a notice of it says so.
     """
     from screener.hotline.casebook import concerns
 
-    desk = _desk(store, say)
+    desk = _open_desk(store, translate)
     answers = desk.acknowledge(by=by)
     for partner, reference, answer in answers.new:
-        click.echo(say(_ANSWERS[answer.event], partner=partner, case=reference))
+        click.echo(translate(_ANSWER_MESSAGES[answer.event], partner=partner, case=reference))
         if answer.note:
-            click.echo("  " + say("{by} says: {note}", by=answer.by, note=answer.note))
+            click.echo("  " + translate("{by} says: {note}", by=answer.by, note=answer.note))
     for reference in dict.fromkeys(reference for _, reference, _ in answers.new):
-        refusal = concerns.refusal(desk.case(reference))
+        refusal = concerns.describe_refusal(desk.case(reference))
         if refusal is not None:
-            click.echo(say.render(refusal))
+            click.echo(translate.render(refusal))
     for partner, unread in answers.unread:
-        click.echo(say("{partner}: {file} is not an answer ({why})", partner=partner,
-                       file=unread.file, why=unread.error), err=True)  # fmt: skip
+        click.echo(
+            translate(
+                "{partner}: {file} is not an answer ({why})",
+                partner=partner,
+                file=unread.file,
+                why=unread.error,
+            ),
+            err=True,
+        )
     return 2 if answers.unread else 0
 
 
-_ANSWERS = {
-    "acknowledged": marked("{partner} has read the notice of {case}."),
-    "removed": marked("{partner} has removed the item of {case}."),
-    "refused": marked("{partner} has refused to remove the item of {case}."),
+_ANSWER_MESSAGES = {
+    "acknowledged": mark("{partner} has read the notice of {case}."),
+    "removed": mark("{partner} has removed the item of {case}."),
+    "refused": mark("{partner} has refused to remove the item of {case}."),
 }
 
 
 @case.command()
-@_REFERENCE
-@STORE
+@_REFERENCE_ARGUMENT
+@STORE_OPTION
 @click.option("--state", required=True, type=OneOf(["removed", "refused"]),
               help="How it ended.")  # fmt: skip
 @WHO
 @WHY
 @translated
-def close(reference: str, store: Path, state: Any, by: str, reason: str, say: Translator) -> int:
+def close(
+    reference: str, store: Path, state: Any, by: str, reason: str, translate: Translator
+) -> int:
     """Close a case. What two analysts confirmed goes on matching: see `reverse`.
 
     If you close it as removed, partners that have not answered count as having removed it now:
     close it when you learn of the removal.
     """
-    updated = _desk(store, say).close(reference, state=state, by=by, reason=reason)
-    _print_case(updated, say)
+    updated = _open_desk(store, translate).close(reference, state=state, by=by, reason=reason)
+    _print_case(updated, translate)
     return 0
 
 
 @case.command()
-@_REFERENCE
-@STORE
+@_REFERENCE_ARGUMENT
+@STORE_OPTION
 @WHO
 @WHY
 @translated
-def reverse(reference: str, store: Path, by: str, reason: str, say: Translator) -> int:
+def reverse(reference: str, store: Path, by: str, reason: str, translate: Translator) -> int:
     """Take back that an item is illegal: it stops matching at once. One analyst suffices.
 
     If the hotline's list cannot be written, the command reports it with exit code 2: the item
     matches until a later command of the hotline can write it.
     """
-    desk = _desk(store, say)
+    desk = _open_desk(store, translate)
     updated = desk.reverse(reference, by=by, reason=reason)
-    _print_case(updated, say)
-    _print_partners_to_inform(updated, say)
-    return listing_exit_code(desk, say, reference)
+    _print_case(updated, translate)
+    _print_partners_to_inform(updated, translate)
+    return check_listing(desk, translate, reference)
 
 
 @case.command()
-@_REFERENCE
-@STORE
+@_REFERENCE_ARGUMENT
+@STORE_OPTION
 @WHO
 @WHY
 @translated
-def restart(reference: str, store: Path, by: str, reason: str, say: Translator) -> int:
+def restart(reference: str, store: Path, by: str, reason: str, translate: Translator) -> int:
     """Restart the 24 hours of a case that was received by a clock that was ahead.
 
     Only for a case that was received in the future.
     """
-    updated = _desk(store, say).restart(reference, by=by, reason=reason)
-    _print_case(updated, say)
-    _print_partners_to_inform(updated, say)  # their notices have a wrong time
+    updated = _open_desk(store, translate).restart(reference, by=by, reason=reason)
+    _print_case(updated, translate)
+    _print_partners_to_inform(updated, translate)  # their notices state the wrong time
     return 0
 
 
-def _print_partners_to_inform(case: Case, say: Translator) -> None:
+def _print_partners_to_inform(case: Case, translate: Translator) -> None:
     for sent in case.sent:
-        click.echo(say("Tell {partner}: it was sent the notice {notice}.", partner=sent.partner,
-                       notice=sent.notice), err=True)  # fmt: skip
+        click.echo(
+            translate(
+                "Tell {partner}: it was sent the notice {notice}.",
+                partner=sent.partner,
+                notice=sent.notice,
+            ),
+            err=True,
+        )
 
 
 @case.command()
-@STORE
+@STORE_OPTION
 @translated
-def overdue(store: Path, say: Translator) -> int:
+def overdue(store: Path, translate: Translator) -> int:
     """List the cases whose 24 hours have passed, and those with less than a quarter left.
 
     Then list those that need a decision: every partner that was asked has answered and some refuse,
@@ -338,14 +377,14 @@ def overdue(store: Path, say: Translator) -> int:
     """
 
     now = datetime.now(UTC)
-    desk = _desk(store, say)
+    desk = _open_desk(store, translate)
     due = desk.overdue(at=now)
-    for each in due:
-        click.echo(case_text.summary_line(each, say, now=now))
-    undecided = [concern for each in desk.cases() for concern in desk.concerns(each)]
+    for each_case in due:
+        click.echo(case_text.format_summary(each_case, translate, now=now))
+    undecided = [concern for each_case in desk.cases() for concern in desk.concerns(each_case)]
     for concern in undecided:
-        click.echo(say.render(concern))
-    if any(each.is_overdue(now) for each in due):
+        click.echo(translate.render(concern))
+    if any(each_case.is_overdue(now) for each_case in due):
         return 1
     return 3 if due or undecided else 0
 

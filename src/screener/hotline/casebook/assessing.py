@@ -1,8 +1,7 @@
-"""Assessing: two analysts together decide that an item is illegal and is matched.
+"""Assess cases: two analysts together decide that an item is illegal and must match.
 
-`illegal` needs a basis: an authorised analyst has seen the item, or a trusted list has it
-confirmed. Matched are then the hotline's own hashes or the trusted list's, never those of a
-reporter.
+`illegal` needs a basis: an authorised analyst has seen the item, or a trusted list has confirmed
+it. The hashes that match are the hotline's own or the trusted list's, never those of a reporter.
 """
 
 from __future__ import annotations
@@ -17,11 +16,11 @@ from screener.errors import HotlineError, ListError
 from screener.hashing.hash import KINDS, Hash
 from screener.hashing.video_frames import Frames
 from screener.hotline.casebook import casebook
-from screener.hotline.language.sentence import Sentence, marked
+from screener.hotline.language.sentence import Sentence, mark
 from screener.hotline.model.case import Case, ItemHash, ListMatch, Outcome
-from screener.hotline.model.report import Item, score_of
+from screener.hotline.model.report import Item, lowest_score
 from screener.hotline.open_list import open_list
-from screener.hotline.settings import Settings, name_key
+from screener.hotline.settings import Settings, normalise_name
 from screener.lists.hashlist import HashList
 from screener.lists.states import State
 from screener.lists.store.database import get_list_name
@@ -31,7 +30,7 @@ from screener.screening.input import vpdq
 from screener.screening.video_rule.agreement import Rule, compare
 
 Basis = Literal["seen", "known"]
-_OWN = "hotline"  # the origin of hashes that the hotline computed itself
+_OWN_ORIGIN = "hotline"  # origin of hashes that the hotline computed itself
 _PDQ, _VIDEO = KINDS["pdq"], KINDS["vpdq"]
 
 
@@ -39,7 +38,7 @@ _PDQ, _VIDEO = KINDS["pdq"], KINDS["vpdq"]
 class Opinion:
     """One person's assessment of a case.
 
-    `illegal` needs a basis. `items` were hashed from files of that person.
+    A first opinion of `illegal` needs a basis. `items` are hashes of the person's files.
     """
 
     by: str
@@ -53,69 +52,77 @@ class Opinion:
 def record_opinion(
     connection: sqlite3.Connection, settings: Settings, case: Case, opinion: Opinion
 ) -> None:
-    """Record an opinion. The case is assessed once a second person agrees."""
+    """Record an opinion. `illegal` counts once a second person agrees.
+
+    Raises HotlineError if the person or the opinion is not allowed.
+    """
     settings.check_analyst(opinion.by)
     if case.state != "received":
-        raise HotlineError(_already_decided(case), case=case.reference)
+        raise HotlineError(_explain_already_decided(case), case=case.reference)
     row = connection.execute(
         "SELECT by, basis FROM proposals WHERE in_case = ?", (case.reference,)
     ).fetchone()
-    if opinion.outcome == "illegal" and row is not None and _begins_anew(settings, opinion, row[0]):
-        casebook.drop_proposal(connection, case.reference)
+    if (
+        opinion.outcome == "illegal"
+        and row is not None
+        and _replaces_first(settings, opinion, row[0])
+    ):
+        casebook.delete_proposal(connection, case.reference)
         row = None
     if opinion.outcome == "not_illegal":
-        _give_not_illegal(connection, case, opinion, proposed=row is not None)
+        _record_not_illegal(connection, case, opinion, proposed=row is not None)
     elif row is None:
-        _propose(connection, settings, case, opinion)
+        _record_first_opinion(connection, settings, case, opinion)
     else:
-        _confirm(connection, settings, case, opinion, *row)
+        _confirm_first_opinion(connection, settings, case, opinion, *row)
 
 
-def _begins_anew(settings: Settings, opinion: Opinion, first: str) -> bool:
-    """Return whether an opinion replaces the first one, of the same or a former analyst."""
+def _replaces_first(settings: Settings, opinion: Opinion, first_analyst: str) -> bool:
+    """Return whether an opinion replaces the first one, by the same or a former analyst."""
     return bool(opinion.basis) and (
-        name_key(opinion.by) == name_key(first) or not settings.authorises(first)
+        normalise_name(opinion.by) == normalise_name(first_analyst)
+        or not settings.authorises(first_analyst)
     )
 
 
-def _already_decided(case: Case) -> str:
+def _explain_already_decided(case: Case) -> str:
     if case.outcome == "illegal" and case.state in ("assessed", "notified"):
-        return marked("{case} has been assessed: `screener case reverse` takes it back")
-    return marked(
+        return mark("{case} has been assessed: `screener case reverse` takes it back")
+    return mark(
         "{case} has been assessed or is closed. A new report of it, also one of your own,"
         " begins a new case"
     )
 
 
-def _give_not_illegal(
+def _record_not_illegal(
     connection: sqlite3.Connection, case: Case, opinion: Opinion, *, proposed: bool
 ) -> None:
-    """Record `not_illegal`. One person suffices, or takes back a first opinion of `illegal`."""
+    """Record `not_illegal`. One person suffices unless another one held it illegal."""
     if opinion.basis is not None or opinion.items:
-        raise HotlineError(marked("a basis and files are for what is illegal"))
-    casebook.drop_proposal(connection, case.reference)
+        raise HotlineError(mark("a basis and files are for what is illegal"))
+    casebook.delete_proposal(connection, case.reference)
     if proposed:
         _record_opinion_step(
-            connection, case, opinion, marked("held not illegal, against an opinion before")
+            connection, case, opinion, mark("held not illegal, against an opinion before")
         )
         return
     _set_not_illegal(connection, case, opinion.by)
-    _record_opinion_step(connection, case, opinion, marked("not illegal"), assessed=True)
+    _record_opinion_step(connection, case, opinion, mark("not illegal"), assessed=True)
 
 
 def _set_not_illegal(connection: sqlite3.Connection, case: Case, by: str) -> None:
     casebook.set_outcome(connection, case.reference, "not_illegal")
     casebook.withdraw_entries(connection, case.reference, by)
-    # Nothing is left to remove, and the reporters asked for it.
+    # Their reporters asked for it, and no notice needs them any more.
     casebook.forget_withdrawn(connection, case.reference)
 
 
-def _propose(
+def _record_first_opinion(
     connection: sqlite3.Connection, settings: Settings, case: Case, opinion: Opinion
 ) -> None:
     if opinion.basis is None:
         raise HotlineError(
-            marked("illegal needs a basis: that you have seen it, or that it is known")
+            mark("illegal needs a basis: that you have seen it, or that it is known")
         )
     if opinion.basis == "known":
         _check_confirmed(case, settings)
@@ -123,153 +130,155 @@ def _propose(
         "INSERT INTO proposals VALUES (?, ?, ?)", (case.reference, opinion.by, opinion.basis)
     )
     for number, item in enumerate(opinion.items):
-        own = [ItemHash(one, _OWN) for one in item.upright]
-        casebook.store_item_hashes(connection, case.reference, own, item=number)
-    what = marked(
+        item_hashes = [ItemHash(hash_, _OWN_ORIGIN) for hash_ in item.upright_hashes]
+        casebook.store_item_hashes(connection, case.reference, item_hashes, item=number)
+    summary = mark(
         casebook.FIRST_OPINION.message,
-        basis=_basis_sentence(opinion.basis),
+        basis=_describe_basis(opinion.basis),
         hashed=_describe_items(opinion),
     )
-    _record_opinion_step(connection, case, opinion, what)
+    _record_opinion_step(connection, case, opinion, summary)
 
 
 def _describe_items(opinion: Opinion) -> Sentence:
     if not opinion.items:
-        return marked("nothing hashed")
+        return mark("nothing hashed")
     types = ", ".join(item.type or "–" for item in opinion.items)
-    return marked("hashed {number}: {types}", number=len(opinion.items), types=types)
+    return mark("hashed {number}: {types}", number=len(opinion.items), types=types)
 
 
-def _confirm(
-    connection: sqlite3.Connection, settings: Settings, case: Case, opinion: Opinion, first: str,
-    basis: Basis,
+def _confirm_first_opinion(
+    connection: sqlite3.Connection, settings: Settings, case: Case, opinion: Opinion,
+    first_analyst: str, basis: Basis,
 ) -> None:  # fmt: skip
-    _check_second(settings, case, opinion, first, basis)
-    _check_items(connection, case, opinion)
+    _check_second_analyst(settings, case, opinion, first_analyst, basis)
+    _check_same_items(connection, case, opinion)
     if basis == "known":
-        listed = _check_confirmed(case, settings)
-        casebook.store_item_hashes(connection, case.reference, listed)
-        origins = sorted({one.origin for one in listed})
-        recorded = marked("confirmed in {lists}", lists=", ".join(origins))
+        list_hashes = _check_confirmed(case, settings)
+        casebook.store_item_hashes(connection, case.reference, list_hashes)
+        origins = sorted({item_hash.origin for item_hash in list_hashes})
+        basis_text = mark("confirmed in {lists}", lists=", ".join(origins))
     else:
-        recorded = _basis_sentence(basis)
+        basis_text = _describe_basis(basis)
     connection.execute("DELETE FROM proposals WHERE in_case = ?", (case.reference,))
     casebook.set_outcome(connection, case.reference, "illegal")
-    casebook.set_basis(connection, case.reference, recorded, seen=basis == "seen")
+    casebook.set_basis(connection, case.reference, basis_text, seen=basis == "seen")
     query = "SELECT 1 FROM held WHERE in_case = ? LIMIT 1"
     if connection.execute(query, (case.reference,)).fetchone() is not None:
         casebook.set_entry(
             connection, f"{case.reference}/item", case.reference, "confirmed", opinion.by
         )
-    what = marked(
+    summary = mark(
         "illegal: {basis}; first held by {first}; {hashed}",
-        basis=recorded, first=first, hashed=_describe_items(opinion),
+        basis=basis_text, first=first_analyst, hashed=_describe_items(opinion),
     )  # fmt: skip
-    _record_opinion_step(connection, case, opinion, what, assessed=True)
+    _record_opinion_step(connection, case, opinion, summary, assessed=True)
 
 
-def _check_second(
-    settings: Settings, case: Case, opinion: Opinion, first: str, basis: Basis
+def _check_second_analyst(
+    settings: Settings, case: Case, opinion: Opinion, first_analyst: str, basis: Basis
 ) -> None:
-    if name_key(opinion.by) == name_key(first):
+    if normalise_name(opinion.by) == normalise_name(first_analyst):
         raise HotlineError(
-            marked(
-                "{by} has already assessed {case} as illegal: a second person has to confirm it"
-            ),
-            by=first,
+            mark("{by} has already assessed {case} as illegal: a second person has to confirm it"),
+            by=first_analyst,
             case=case.reference,
         )
-    if not settings.authorises(first):
-        message = marked(
+    if not settings.authorises(first_analyst):
+        message = mark(
             "{first}, who first assessed {case} as illegal, is no longer an authorised"
             " analyst: assess it with a basis, and let another person confirm it"
         )
-        raise HotlineError(message, first=first, case=case.reference)
+        raise HotlineError(message, first=first_analyst, case=case.reference)
     if opinion.basis not in (None, basis):
         raise HotlineError(
-            marked("a second person confirms the first assessment and adds nothing to it")
+            mark("a second person confirms the first assessment and adds nothing to it")
         )
 
 
-def _check_items(connection: sqlite3.Connection, case: Case, opinion: Opinion) -> None:
-    """Raise HotlineError unless both people hashed the same items, which are going to match."""
-    proposed = casebook.own_items(connection, case.reference)
+def _check_same_items(connection: sqlite3.Connection, case: Case, opinion: Opinion) -> None:
+    """Raise HotlineError unless both people hashed the same items."""
+    proposed = casebook.read_own_items(connection, case.reference)
     for hashes in proposed:
         if not any(is_same_item(item, hashes) for item in opinion.items):
             raise HotlineError(
-                marked("to confirm it, hash a file of each item that the first person hashed")
+                mark("to confirm it, hash a file of each item that the first person hashed")
             )
     for item in opinion.items:
         if not any(is_same_item(item, hashes) for hashes in proposed):
             raise HotlineError(
-                marked("a second person confirms the first assessment and adds nothing to it")
+                mark("a second person confirms the first assessment and adds nothing to it")
             )
 
 
 def is_same_item(item: Item, hashes: Sequence[Hash]) -> bool:
-    """Return whether hashes were computed from the same item as another one.
+    """Return whether hashes were computed from the same item.
 
-    By equal bytes, PDQ's radius in any orientation, or most frames of a clip. A picture with too
-    little detail needs equal bytes.
+    Items are the same if their bytes are equal, if pictures are within PDQ's radius in any
+    orientation, or if most frames of clips agree. Pictures with too little detail need equal bytes.
     """
-    digests = {one for one in hashes if one.kind.digest}
-    if any(one.hash in digests for one in item.hashes):
+    digests = {hash_ for hash_ in hashes if hash_.kind.digest}
+    if any(located.hash in digests for located in item.hashes):
         return True
-    return _is_same_clip(item, hashes) if item.moving else _is_same_picture(item, hashes)
+    return _is_same_clip(item, hashes) if item.is_clip else _is_same_picture(item, hashes)
 
 
 def _is_same_picture(item: Item, hashes: Sequence[Hash]) -> bool:
-    others = [one for one in hashes if one.kind == _PDQ and _has_detail(one.quality)]
+    others = [other for other in hashes if other.kind == _PDQ and _has_detail(other.quality)]
     return any(
-        one.hash.distance(other) <= _PDQ.radius
-        for one in item.hashes
-        if one.hash.kind == _PDQ and _has_detail(score_of(one))
+        located.hash.distance(other) <= _PDQ.radius
+        for located in item.hashes
+        if located.hash.kind == _PDQ and _has_detail(lowest_score(located))
         for other in others
     )
 
 
 def _is_same_clip(item: Item, hashes: Sequence[Hash]) -> bool:
-    clips = [Frames.of_value(one.hash.value) for one in item.hashes if one.hash.kind == _VIDEO]
-    others = [Frames.of_value(one.value) for one in hashes if one.kind == _VIDEO]
+    clips = [
+        Frames.of_value(located.hash.value)
+        for located in item.hashes
+        if located.hash.kind == _VIDEO
+    ]
+    others = [Frames.of_value(hash_.value) for hash_ in hashes if hash_.kind == _VIDEO]
     agreements = [
         compare(clip, other, radius=_VIDEO.radius, floor=_VIDEO.floor)
         for clip in clips
         for other in others
     ]
-    return any(one is not None and one.rule is Rule.WHOLE for one in agreements)
+    return any(agreement is not None and agreement.rule is Rule.WHOLE for agreement in agreements)
 
 
 def _has_detail(score: int | None) -> bool:
     return score is not None and score >= _PDQ.floor
 
 
-def too_little_detail(connection: sqlite3.Connection, case: Case) -> int:
-    """Return how many files hashed for an illegal case can match byte for byte only."""
+def count_low_detail_files(connection: sqlite3.Connection, case: Case) -> int:
+    """Return the number of an illegal case's files that only exact copies can match."""
     if case.proposed_by is None and case.outcome != "illegal":
         return 0
     count = 0
-    for hashes in casebook.own_items(connection, case.reference):
-        # A file without perceptual hashes shares those of a file before it.
-        perceptual = [one for one in hashes if not one.kind.digest]
-        count += bool(perceptual) and not any(map(_is_compared, perceptual))
+    for hashes in casebook.read_own_items(connection, case.reference):
+        # A file without perceptual hashes shares those of an earlier file.
+        perceptual = [hash_ for hash_ in hashes if not hash_.kind.digest]
+        count += bool(perceptual) and not any(map(_can_match, perceptual))
     return count
 
 
-def _is_compared(one: Hash) -> bool:
-    if one.kind.video:
-        return vpdq.can_match(one)
-    if one.quality is not None and one.quality < one.kind.floor:
+def _can_match(hash_: Hash) -> bool:
+    if hash_.kind.video:
+        return vpdq.can_match(hash_)
+    if hash_.quality is not None and hash_.quality < hash_.kind.floor:
         return False
-    return find_exclusion(one) is None
+    return find_exclusion(hash_) is None
 
 
 def reverse(
     connection: sqlite3.Connection, case: Case, *, by: str, reason: str, at: datetime
 ) -> None:
-    """Take back that an item is illegal. One analyst suffices, as it only ends matches."""
+    """Take back that an item is illegal. One analyst suffices, since it only ends matches."""
     if case.outcome != "illegal":
         raise HotlineError(
-            marked("{case} was not assessed as illegal: nothing to take back"), case=case.reference
+            mark("{case} was not assessed as illegal: nothing to take back"), case=case.reference
         )
     _set_not_illegal(connection, case, by)
     casebook.record_step(
@@ -278,58 +287,62 @@ def reverse(
 
 
 def _record_opinion_step(
-    connection: sqlite3.Connection, case: Case, opinion: Opinion, what: Sentence, *,
+    connection: sqlite3.Connection, case: Case, opinion: Opinion, summary: Sentence, *,
     assessed: bool = False,
 ) -> None:  # fmt: skip
     casebook.record_step(
         connection, case.reference, "assessed" if assessed else "opinion",
         at=opinion.at, by=opinion.by,
-        reason=marked("{reason} ({what})", reason=opinion.reason, what=what),
+        reason=mark("{reason} ({what})", reason=opinion.reason, what=summary),
         state="assessed" if assessed else None,
         outcome=opinion.outcome,
     )  # fmt: skip
 
 
-def _basis_sentence(basis: Basis) -> Sentence:
+def _describe_basis(basis: Basis) -> Sentence:
     return {
-        "seen": marked("seen by an analyst"),
-        "known": marked("confirmed in a trusted list"),
+        "seen": mark("seen by an analyst"),
+        "known": mark("confirmed in a trusted list"),
     }[basis]
 
 
-def confirmed_hashes(case: Case, settings: Settings) -> list[ItemHash]:
-    """Return the hashes of the case's list matches that trusted lists have confirmed now."""
+def read_confirmed_hashes(case: Case, settings: Settings) -> list[ItemHash]:
+    """Return the hashes of those list matches of a case that trusted lists confirm now."""
     hashes: list[ItemHash] = []
     for folder in settings.trusted:
         matches = [match for match in case.list_matches if match.list == get_list_name(folder)]
         if matches:
-            trusted = open_list(folder)  # once, since many records may have one hash
-            hashes += [one for match in matches for one in _confirmed_in(trusted, match)]
+            trusted = open_list(folder)  # opened once for all its matches
+            hashes += [
+                item_hash for match in matches for item_hash in _read_confirmed(trusted, match)
+            ]
     return hashes
 
 
 def _check_confirmed(case: Case, settings: Settings) -> list[ItemHash]:
-    listed = confirmed_hashes(case, settings)
-    if not listed:
+    list_hashes = read_confirmed_hashes(case, settings)
+    if not list_hashes:
         raise HotlineError(
-            marked("no trusted list has confirmed the item of {case}: an analyst has to see it"),
+            mark("no trusted list has confirmed the item of {case}: an analyst has to see it"),
             case=case.reference,
         )
-    return listed
+    return list_hashes
 
 
-def _confirmed_in(trusted: HashList, match: ListMatch) -> list[ItemHash]:
+def _read_confirmed(trusted: HashList, match: ListMatch) -> list[ItemHash]:
     try:
         (shown,) = trusted.show(match.entry, source=match.source, values=True, alone=True)
     except ListError:  # the record is gone
         return []
-    # The source itself must confirm it: our own opinion in that list is no second person.
+    # The source itself must confirm it; our own opinion in that list does not count.
     if not shown.state == shown.said == State.CONFIRMED:
         return []
     origin = f"{trusted.name}: {shown.source}/{shown.entry}"
     terms = Terms(**dict(shown.terms)) if shown.terms else Terms()
     return [
-        ItemHash(Hash.parse(one.kind, one.value, quality=one.quality), origin, terms)
-        for one in shown.hashes
-        if one.value is not None and one.why_not is None
+        ItemHash(
+            Hash.parse(shown_hash.kind, shown_hash.value, quality=shown_hash.quality), origin, terms
+        )
+        for shown_hash in shown.hashes
+        if shown_hash.value is not None and shown_hash.why_not is None
     ]

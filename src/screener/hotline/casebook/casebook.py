@@ -1,7 +1,7 @@
-"""Casebook: queries and changes of the database that holds all cases.
+"""Casebook: queries and changes of the database of all cases.
 
-The log (`case_log`), the hotline's list (`own_list`) and partners' folders (`notifying`) are
-written from it after each commit, and again at the next opening if that was interrupted.
+After each commit, the log (`case_log`), the hotline's list (`own_list`) and the partners' folders
+(`notifying`) are written from it. If that is interrupted, the next opening completes it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from screener.errors import HotlineError
 from screener.hashing.hash import KINDS, Hash
-from screener.hotline.language.sentence import Sentence, from_json, marked, to_json
+from screener.hotline.language.sentence import Sentence, from_json, mark, to_json
 from screener.hotline.model.case import (
     Case,
     Event,
@@ -25,18 +25,18 @@ from screener.hotline.model.case import (
     Outcome,
     Sent,
     State,
-    latest_run,
+    find_state_start,
 )
 from screener.hotline.reports.status_file import Status
 from screener.lists.store.records import is_empty_digest
 from screener.lists.terms import Terms
 
-# Recorded in the event of a first opinion, and searched for there: do not change the words.
-FIRST_OPINION: Final = marked("held illegal by a first person: {basis}; {hashed}")
+# Events with this message are searched for in stored cases, so its words must not change.
+FIRST_OPINION: Final = mark("held illegal by a first person: {basis}; {hashed}")
 
 
 def begin_case(connection: sqlite3.Connection, *, at: datetime) -> str:
-    """Insert a new case and return its reference, which is random."""
+    """Insert a new case and return its random reference."""
     reference = "C-" + b32encode(secrets.token_bytes(5)).decode()
     connection.execute(
         "INSERT INTO cases SELECT ?, coalesce(max(number), 0) + 1, 'received', ?, NULL, NULL, 0"
@@ -48,47 +48,50 @@ def begin_case(connection: sqlite3.Connection, *, at: datetime) -> str:
 
 def record_step(
     connection: sqlite3.Connection, reference: str, step: str, *, at: datetime, by: str,
-    reason: str, state: State | None = None, **facts: Any,
+    reason: str, state: State | None = None, **fields: Any,
 ) -> None:  # fmt: skip
-    """Record a step of a case among its events and for the log, with its new state if any."""
+    """Record a step of a case as an event and for the log.
+
+    `state` is the new state, or None if it does not change.
+    """
     if state is not None:
         connection.execute("UPDATE cases SET state = ? WHERE reference = ?", (state, reference))
-    (now,) = connection.execute(
+    (present_state,) = connection.execute(
         "SELECT state FROM cases WHERE reference = ?", (reference,)
     ).fetchone()
     connection.execute(
         "INSERT INTO events(in_case, state, at, by, reason) VALUES (?, ?, ?, ?, ?)",
-        (reference, now, format_time(at), by, to_json(reason)),
+        (reference, present_state, format_time(at), by, to_json(reason)),
     )
     log_step(
         connection,
         step,
         case=reference,
-        state=now,
+        state=present_state,
         at=format_time(at),
         by=by,
         reason=reason,
-        **facts,
+        **fields,
     )
 
 
-def log_step(connection: sqlite3.Connection, step: str, **facts: Any) -> None:
-    """Queue a line for the log. It must hold no hash, address or note."""
-    connection.execute("INSERT INTO log(facts) VALUES (?)", (json.dumps({"step": step, **facts}),))
+def log_step(connection: sqlite3.Connection, step: str, **fields: Any) -> None:
+    """Queue a line for the log. It must not contain hashes, addresses or notes."""
+    connection.execute("INSERT INTO log(facts) VALUES (?)", (json.dumps({"step": step, **fields}),))
 
 
 def set_entry(
     connection: sqlite3.Connection, entry: str, case: str, state: str, by: str,
     report: str | None = None,
 ) -> None:  # fmt: skip
-    """Queue a record of the hotline's list to be written with a state."""
+    """Store a record for the hotline's list, to be written after the commit."""
     connection.execute(
         "INSERT OR REPLACE INTO entries VALUES (?, ?, ?, ?, ?, 0)", (entry, case, report, state, by)
     )
 
 
 def withdraw_entries(connection: sqlite3.Connection, case: str, by: str) -> None:
-    """Withdraw all records of a case."""
+    """Mark all records of a case as withdrawn."""
     connection.execute(
         "UPDATE entries SET state = 'withdrawn', by = ?, written = 0"
         " WHERE in_case = ? AND state <> 'withdrawn'",
@@ -97,21 +100,23 @@ def withdraw_entries(connection: sqlite3.Connection, case: str, by: str) -> None
 
 
 def load_case(connection: sqlite3.Connection, reference: str) -> Case:
-    """Return a case. Raises HotlineError if there is none of that reference."""
+    """Return a case. Raises HotlineError if there is none with this reference."""
     row = connection.execute(
         "SELECT state, received, outcome, basis, seen FROM cases WHERE reference = ?", (reference,)
     ).fetchone()
     if row is None:
-        raise HotlineError(marked("there is no case {case}"), case=reference)
+        raise HotlineError(mark("there is no case {case}"), case=reference)
     state, received, outcome, basis, seen = row
 
-    def column(query: str) -> tuple[Any, ...]:
+    def select_values(query: str) -> tuple[Any, ...]:
         return tuple(value for (value,) in connection.execute(query, (reference,)))
 
     from_reports = " FROM reports WHERE in_case = ? AND withdrawn IS NULL"
-    languages = column(f"SELECT language{from_reports} ORDER BY number")
-    countries = column(f"SELECT country{from_reports} AND country IS NOT NULL ORDER BY number")
-    addresses = column(
+    languages = select_values(f"SELECT language{from_reports} ORDER BY number")
+    countries = select_values(
+        f"SELECT country{from_reports} AND country IS NOT NULL ORDER BY number"
+    )
+    addresses = select_values(
         "SELECT a.address FROM addresses a JOIN reports r ON r.reference = a.report"
         " WHERE r.in_case = ? ORDER BY r.number, a.address"
     )
@@ -131,21 +136,21 @@ def load_case(connection: sqlite3.Connection, reference: str) -> Case:
         languages=tuple(dict.fromkeys(languages)),
         countries=tuple(dict.fromkeys(countries)),
         addresses=tuple(dict.fromkeys(addresses)),
-        hashes=tuple(hashes_of(connection, f"reported WHERE report IN ({of_case})", reference)),
-        notes=column(f"SELECT note{from_reports} AND note <> '' ORDER BY number"),
-        related=column("SELECT other FROM related WHERE in_case = ? ORDER BY other"),
+        hashes=tuple(read_hashes(connection, f"reported WHERE report IN ({of_case})", reference)),
+        notes=select_values(f"SELECT note{from_reports} AND note <> '' ORDER BY number"),
+        related=select_values("SELECT other FROM related WHERE in_case = ? ORDER BY other"),
         entries=tuple(entries),
-        list_matches=_list_matches(connection, reference),
-        proposed_by=next(iter(column("SELECT by FROM proposals WHERE in_case = ?")), None),
+        list_matches=_read_list_matches(connection, reference),
+        proposed_by=next(iter(select_values("SELECT by FROM proposals WHERE in_case = ?")), None),
         outcome=outcome,
         basis=None if basis is None else from_json(basis),
         addresses_seen=bool(seen),
-        events=_events(connection, reference),
-        sent=_sent(connection, reference),
+        events=_read_events(connection, reference),
+        sent=_read_sent(connection, reference),
     )
 
 
-def _list_matches(connection: sqlite3.Connection, reference: str) -> tuple[ListMatch, ...]:
+def _read_list_matches(connection: sqlite3.Connection, reference: str) -> tuple[ListMatch, ...]:
     rows = connection.execute(
         "SELECT list, source, entry, state, kind, min(distance) FROM known"
         " WHERE in_case = ? GROUP BY list, source, entry, kind"
@@ -155,7 +160,7 @@ def _list_matches(connection: sqlite3.Connection, reference: str) -> tuple[ListM
     return tuple(ListMatch(*row) for row in rows)
 
 
-def _events(connection: sqlite3.Connection, reference: str) -> tuple[Event, ...]:
+def _read_events(connection: sqlite3.Connection, reference: str) -> tuple[Event, ...]:
     rows = connection.execute(
         "SELECT state, at, by, reason FROM events WHERE in_case = ? ORDER BY id", (reference,)
     )
@@ -164,7 +169,7 @@ def _events(connection: sqlite3.Connection, reference: str) -> tuple[Event, ...]
     )
 
 
-def _sent(connection: sqlite3.Connection, reference: str) -> tuple[Sent, ...]:
+def _read_sent(connection: sqlite3.Connection, reference: str) -> tuple[Sent, ...]:
     rows = connection.execute(
         "SELECT notice, partner, at, acknowledged, removed, refused FROM sent"
         " WHERE in_case = ? ORDER BY at, partner",
@@ -176,39 +181,39 @@ def _sent(connection: sqlite3.Connection, reference: str) -> tuple[Sent, ...]:
     )
 
 
-def references(connection: sqlite3.Connection, states: Sequence[State] = ()) -> list[str]:
-    """Return the references of all cases, or of those in some states, oldest first."""
-    which = f"WHERE state IN ({', '.join('?' * len(states))})" if states else ""
-    rows = connection.execute(f"SELECT reference FROM cases {which} ORDER BY number", states)
+def list_references(connection: sqlite3.Connection, states: Sequence[State] = ()) -> list[str]:
+    """Return the references of all cases, or of those in the states, oldest first."""
+    condition = f"WHERE state IN ({', '.join('?' * len(states))})" if states else ""
+    rows = connection.execute(f"SELECT reference FROM cases {condition} ORDER BY number", states)
     return [reference for (reference,) in rows]
 
 
-def statuses(connection: sqlite3.Connection, zone: tzinfo) -> list[tuple[bytes, Status]]:
-    """Return the status key and status of every report; days are those of `zone`."""
+def read_statuses(connection: sqlite3.Connection, zone: tzinfo) -> list[tuple[bytes, Status]]:
+    """Return the status key and status of every report, with days in a time zone."""
     statuses = []
-    began: dict[str, str | None] = {}  # by case, which thousands may have reported
+    state_times: dict[str, str | None] = {}  # by case, since a case may have thousands of reports
     for key, case, received, state, withdrawn in connection.execute(
         "SELECT r.status_key, r.in_case, r.received, c.state, r.withdrawn FROM reports r"
         " JOIN cases c ON c.reference = r.in_case"
     ).fetchall():
-        if case not in began:
-            began[case] = _began(connection, case)
-        # A state that is older than the report is shown from the report's day on.
-        since = withdrawn or max(began[case] or received, received)
+        if case not in state_times:
+            state_times[case] = _find_state_time(connection, case)
+        # If the state is older than the report, it dates from the report.
+        since = withdrawn or max(state_times[case] or received, received)
         days = [parse_time(at).astimezone(zone).date() for at in (since, received)]
         statuses.append((key, Status("withdrawn" if withdrawn else state, *days)))
     return statuses
 
 
-def _began(connection: sqlite3.Connection, case: str) -> str | None:
+def _find_state_time(connection: sqlite3.Connection, case: str) -> str | None:
     steps = connection.execute(
         "SELECT state, at FROM events WHERE in_case = ? ORDER BY id", (case,)
     )
-    return latest_run(steps)
+    return find_state_start(steps)
 
 
-def hashes_of(connection: sqlite3.Connection, rows: str, *values: str) -> Iterator[Hash]:
-    """Yield the hashes of a table's rows. `rows` is SQL: table and condition."""
+def read_hashes(connection: sqlite3.Connection, rows: str, *values: str) -> Iterator[Hash]:
+    """Yield hashes. `rows` is SQL: a table and a condition with placeholders for `values`."""
     for kind, value, quality in connection.execute(
         f"SELECT kind, value, quality FROM {rows} ORDER BY kind, value", values
     ):
@@ -216,40 +221,40 @@ def hashes_of(connection: sqlite3.Connection, rows: str, *values: str) -> Iterat
 
 
 def restart(connection: sqlite3.Connection, reference: str, *, at: datetime) -> None:
-    """Move each time of a case after `at` back to `at`. The log keeps the times as recorded."""
-    now = format_time(at)
+    """Replace all times of a case that are later than `at` by `at`. The log is unchanged."""
+    time = format_time(at)
     for table, key, columns in (
         ("cases", "reference", ("received",)),
         ("reports", "in_case", ("received", "withdrawn")),
         ("events", "in_case", ("at",)),
         ("sent", "in_case", ("at", "acknowledged", "removed", "refused")),
     ):
-        for column in columns:
+        for select_values in columns:
             connection.execute(
-                f"UPDATE {table} SET {column} = ? WHERE {key} = ? AND {column} > ?",
-                (now, reference, now),
+                f"UPDATE {table} SET {select_values} = ? WHERE {key} = ? AND {select_values} > ?",
+                (time, reference, time),
             )
 
 
-def was_called_illegal(connection: sqlite3.Connection, reference: str) -> bool:
-    """Return whether an analyst ever assessed a case as illegal, even if another one disagreed."""
+def has_illegal_opinion(connection: sqlite3.Connection, reference: str) -> bool:
+    """Return whether an analyst ever assessed a case as illegal, even if another disagreed."""
     return any(
         isinstance(event.reason, Sentence)
-        and isinstance(what := event.reason.values.get("what"), Sentence)
-        and what.message == FIRST_OPINION.message
-        for event in _events(connection, reference)
+        and isinstance(summary := event.reason.values.get("what"), Sentence)
+        and summary.message == FIRST_OPINION.message
+        for event in _read_events(connection, reference)
     )
 
 
 def forget_withdrawn(connection: sqlite3.Connection, reference: str) -> None:
-    """Erase the addresses and list matches of the withdrawn reports of a case."""
+    """Delete the addresses and list matches of a case's withdrawn reports."""
     withdrawn = "SELECT reference FROM reports WHERE in_case = ? AND withdrawn IS NOT NULL"
     for table in ("addresses", "known"):
         connection.execute(f"DELETE FROM {table} WHERE report IN ({withdrawn})", (reference,))
 
 
-def drop_proposal(connection: sqlite3.Connection, reference: str) -> None:
-    """Delete the first opinion that a case is illegal, with the hashes made for it."""
+def delete_proposal(connection: sqlite3.Connection, reference: str) -> None:
+    """Delete the first opinion that a case is illegal, with its hashes."""
     for table in ("proposals", "held"):
         connection.execute(f"DELETE FROM {table} WHERE in_case = ?", (reference,))
 
@@ -260,7 +265,7 @@ def set_outcome(connection: sqlite3.Connection, reference: str, outcome: Outcome
 
 
 def set_basis(connection: sqlite3.Connection, reference: str, basis: str, *, seen: bool) -> None:
-    """Store the basis of `illegal`, and whether the addresses were seen."""
+    """Store the basis of `illegal`, and whether analysts saw the addresses."""
     connection.execute(
         "UPDATE cases SET basis = ?, seen = ? WHERE reference = ?",
         (to_json(basis), seen, reference),
@@ -268,9 +273,9 @@ def set_basis(connection: sqlite3.Connection, reference: str, basis: str, *, see
 
 
 def format_time(at: datetime) -> str:
-    """Return a time as it is stored: UTC. Raises HotlineError if it has no time zone."""
+    """Return the stored form of a time, in UTC. Raises HotlineError if it has no time zone."""
     if at.tzinfo is None:
-        raise HotlineError(marked("a time of a case needs a time zone"))
+        raise HotlineError(mark("a time of a case needs a time zone"))
     return at.astimezone(UTC).isoformat(timespec="milliseconds")
 
 
@@ -288,22 +293,23 @@ def store_item_hashes(
 ) -> None:
     """Store hashes of a case's item.
 
-    A stored hash stays, so the hotline's own come before a list's.
+    Hashes that are stored already stay, so store the hotline's own before those of lists.
     """
     connection.executemany(
         "INSERT OR IGNORE INTO held VALUES (?, ?, ?, ?, ?, ?, ?)",
         [
             (
-                case, item, each.origin, each.hash.kind.name, each.hash.value, each.hash.quality,
-                None if each.terms is None else terms_to_json(each.terms),
+                case, item, item_hash.origin, item_hash.hash.kind.name, item_hash.hash.value,
+                item_hash.hash.quality,
+                None if item_hash.terms is None else encode_terms(item_hash.terms),
             )
-            for each in hashes
-            if not is_empty_digest(each.hash)
+            for item_hash in hashes
+            if not is_empty_digest(item_hash.hash)
         ],
     )  # fmt: skip
 
 
-def item_hashes(connection: sqlite3.Connection, case: str) -> list[ItemHash]:
+def read_item_hashes(connection: sqlite3.Connection, case: str) -> list[ItemHash]:
     """Return the hashes of a case's item."""
     return [
         ItemHash(
@@ -319,10 +325,10 @@ def item_hashes(connection: sqlite3.Connection, case: str) -> list[ItemHash]:
     ]
 
 
-def own_items(connection: sqlite3.Connection, case: str) -> list[list[Hash]]:
-    """Return the hotline's own hashes of each file.
+def read_own_items(connection: sqlite3.Connection, case: str) -> list[list[Hash]]:
+    """Return the hotline's own hashes, grouped by file.
 
-    A hash of several files counts for the first only.
+    A hash of several files belongs to the first one only.
     """
     items: dict[int, list[Hash]] = {}
     for number, kind, value, quality in connection.execute(
@@ -334,6 +340,6 @@ def own_items(connection: sqlite3.Connection, case: str) -> list[list[Hash]]:
     return list(items.values())
 
 
-def terms_to_json(terms: Terms) -> str:
-    """Return terms as they are stored."""
+def encode_terms(terms: Terms) -> str:
+    """Return the stored form of terms."""
     return json.dumps(terms.to_dict())

@@ -1,4 +1,4 @@
-"""Concerns: what an analyst has to decide about a case, however much time is left."""
+"""Concerns about cases, on which an analyst has to decide."""
 
 from __future__ import annotations
 
@@ -6,24 +6,31 @@ from datetime import datetime
 
 from screener.errors import HotlineError
 from screener.hotline.casebook import assessing
-from screener.hotline.language.sentence import Sentence, marked
+from screener.hotline.language.sentence import Sentence, mark
 from screener.hotline.model.case import Case, ItemHash
 from screener.hotline.settings import Settings
 
 
-def concerns_of(
+def find_concerns(
     case: Case, hashes: list[ItemHash], settings: Settings, *, now: datetime
 ) -> list[Sentence]:
-    """Return the concerns of a case with these hashes."""
-    concerns = (future_receipt(case, now), refusal(case), lost_confirmation(case, hashes, settings))
-    return [one for one in concerns if one is not None]
+    """Return the concerns about a case with these hashes."""
+    concerns = (
+        describe_future_receipt(case, now),
+        describe_refusal(case),
+        describe_lost_confirmation(case, hashes, settings),
+    )
+    return [concern for concern in concerns if concern is not None]
 
 
-def future_receipt(case: Case, now: datetime) -> Sentence | None:
-    """Return that the case came in at a future time, so that it would never be late."""
+def describe_future_receipt(case: Case, now: datetime) -> Sentence | None:
+    """Return a concern if the case was received in the future.
+
+    Otherwise it would not become overdue.
+    """
     if not case.is_in_future(now):
         return None
-    return marked(
+    return mark(
         "{case} was received in the future: the clock of this computer was ahead then, or is"
         " behind now. Correct it; if it is right now, `screener case restart` starts the 24"
         " hours now.",
@@ -31,41 +38,44 @@ def future_receipt(case: Case, now: datetime) -> Sentence | None:
     )  # fmt: skip
 
 
-def refusal(case: Case) -> Sentence | None:
-    """Return that all partners have answered and some refuse to remove the item.
+def describe_refusal(case: Case) -> Sentence | None:
+    """Return a concern if all partners have answered and some refuse to remove the item.
 
-    The clock goes on, since the illegal item is still online.
+    The clock still runs, since the illegal item is online.
     """
-    refused = [one.partner for one in case.sent if one.refused and not one.removed]
+    refused = [sent.partner for sent in case.sent if sent.refused and not sent.removed]
     if case.state != "notified" or not refused:
         return None
-    if not all(one.refused or one.removed for one in case.sent):
+    if not all(sent.refused or sent.removed for sent in case.sent):
         return None
-    return marked(
+    return mark(
         "Every partner that was asked about {case} has answered, and these have refused:"
         " {partners}. Ask another, or close it as refused.",
         case=case.reference, partners=", ".join(refused),
     )  # fmt: skip
 
 
-def lost_confirmation(case: Case, hashes: list[ItemHash], settings: Settings) -> Sentence | None:
-    """Return that a trusted list no longer confirms what the assessment relied on.
+def describe_lost_confirmation(
+    case: Case, hashes: list[ItemHash], settings: Settings
+) -> Sentence | None:
+    """Return a concern if a trusted list no longer confirms the records of the assessment.
 
-    The item goes on matching until somebody reverses the case.
+    The item still matches until somebody reverses the case.
     """
-    origins = {one.origin for one in hashes if one.terms is not None}
+    origins = {item_hash.origin for item_hash in hashes if item_hash.terms is not None}
     if case.outcome != "illegal" or not origins:
         return None
     try:
-        lost = origins - {one.origin for one in assessing.confirmed_hashes(case, settings)}
+        confirmed = assessing.read_confirmed_hashes(case, settings)
+        lost = origins - {item_hash.origin for item_hash in confirmed}
     except HotlineError as error:
-        return marked(
+        return mark(
             "Could not check whether {case} is still confirmed: {why}",
-            case=case.reference, why=marked(error.message, **error.values),
+            case=case.reference, why=mark(error.message, **error.values),
         )  # fmt: skip
     if not lost:
         return None
-    return marked(
+    return mark(
         "{case} relies on records that are no longer confirmed: {lists}. It goes on matching"
         " until it is reversed.",
         case=case.reference, lists=", ".join(sorted(lost)),

@@ -1,4 +1,4 @@
-"""Sentence: English text that remembers its message and values, so it can be translated later."""
+"""Sentences: English texts that can be translated later, from their message and values."""
 
 from __future__ import annotations
 
@@ -9,27 +9,30 @@ from typing import Any
 
 
 class Sentence(str):
-    """A message filled with values, which may be sentences too. As a string it is English."""
+    """An English string that keeps its message and values, which may be sentences too."""
 
     __slots__ = ("message", "values")
     message: str
     values: Mapping[str, Any]
 
 
-def marked(message: str, /, **values: object) -> Sentence:
-    """Return a message of the catalogues as a Sentence, filled with values if there are any."""
+def mark(message: str, /, **values: object) -> Sentence:
+    """Return a message as a Sentence, filled with the values if there are any.
+
+    Marks the message for the catalogues.
+    """
     sentence = Sentence(message.format(**values) if values else message)
     sentence.message, sentence.values = message, values
     return sentence
 
 
 def to_json(text: str) -> str:
-    """Return a text as it is recorded: plain, or a Sentence with its parts."""
+    """Return the stored form of a text, or of a Sentence with its message and values."""
     return json.dumps(_to_data(text), ensure_ascii=False)
 
 
 def from_json(record: str) -> str:
-    """Return the text or Sentence that was recorded."""
+    """Return a stored text or Sentence."""
     text: str = _from_data(json.loads(record))
     return text
 
@@ -44,26 +47,26 @@ def _to_data(value: object) -> Any:
 def _from_data(data: Any) -> Any:
     if isinstance(data, dict):
         values = {name: _from_data(part) for name, part in data["values"].items()}
-        return marked(data["message"], **values)
+        return mark(data["message"], **values)
     return data
 
 
-_REASONS = {
-    errno.ENOENT: marked("it is not there"),
-    errno.ENOTDIR: marked("a part of its path is no folder"),
-    errno.EISDIR: marked("it is a folder"),
-    errno.EACCES: marked("that is not allowed here"),
-    errno.EPERM: marked("that is not allowed here"),
-    errno.EROFS: marked("nothing can be written there"),
-    errno.ENOSPC: marked("the disk is full"),
-    errno.EDQUOT: marked("the disk is full"),
-    errno.EEXIST: marked("it exists already"),
-    errno.ENAMETOOLONG: marked("its name is too long"),
-    errno.ELOOP: marked("it is a link"),
-    errno.EIO: marked("the disk does not answer as it should"),
+_ERROR_SENTENCES = {
+    errno.ENOENT: mark("it is not there"),
+    errno.ENOTDIR: mark("a part of its path is no folder"),
+    errno.EISDIR: mark("it is a folder"),
+    errno.EACCES: mark("that is not allowed here"),
+    errno.EPERM: mark("that is not allowed here"),
+    errno.EROFS: mark("nothing can be written there"),
+    errno.ENOSPC: mark("the disk is full"),
+    errno.EDQUOT: mark("the disk is full"),
+    errno.EEXIST: mark("it exists already"),
+    errno.ENAMETOOLONG: mark("its name is too long"),
+    errno.ELOOP: mark("it is a link"),
+    errno.EIO: mark("the disk does not answer as it should"),
 }
 
 
-def why(error: OSError) -> str:
-    """Return the reason of a system error as a Sentence, or in the system's words if it is rare."""
-    return _REASONS.get(error.errno or 0) or error.strerror or type(error).__name__
+def describe_os_error(error: OSError) -> str:
+    """Return the reason of a system error, as a Sentence if it is a common one."""
+    return _ERROR_SENTENCES.get(error.errno or 0) or error.strerror or type(error).__name__

@@ -1,7 +1,7 @@
-"""Translator: the hotline's texts in Arabic, French or English.
+"""Translate the hotline's texts into Arabic, French or English.
 
-`locale/<language>/LC_MESSAGES/screener.po` is read without compiling, so that an operator can
-correct it. Babel writes dates and numbers as in Morocco, France and Britain.
+The sources `locale/<language>/LC_MESSAGES/screener.po` are read, so an operator can correct them.
+Babel formats dates and numbers as in Morocco, France and Britain.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from unicodedata import bidirectional, category, normalize
 
 from screener.errors import HotlineError, printable
-from screener.hotline.language.sentence import Sentence, marked
+from screener.hotline.language.sentence import Sentence, mark
 from screener.hotline.model.case import LANGUAGES, Language
 from screener.system.installation import format_install
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 # Moroccan Arabic has its own month names and digits.
 _LOCALES: Mapping[Language, str] = {"ar": "ar_MA", "fr": "fr_FR", "en": "en_GB"}
-# In all languages, since no catalogue can be read.
+# In all languages, since no catalogue can be read without Babel.
 _NO_BABEL = (
     "the hotline needs an extra / la ligne demande un supplément / يتطلب خط الإبلاغ حزمة إضافية:"
     f" {format_install('hotline')}"
@@ -42,24 +42,24 @@ _RIGHT_TO_LEFT_MARK = "\u200f"
 _LEFT_TO_RIGHT_ISOLATE, _FIRST_STRONG_ISOLATE, _POP_ISOLATE = "\u2066", "\u2068", "\u2069"
 
 
-def visible(text: str) -> str:
-    """Return a text without invisible characters, such as those that copied Arabic text has."""
+def remove_invisible(text: str) -> str:
+    """Return a text without invisible characters, which copied Arabic text often has."""
     return "".join(c for c in text if category(c) != "Cf")
 
 
-def one_line(text: str) -> str:
-    """Return a text as one line in NFC, without invisible characters."""
-    return " ".join(visible(normalize("NFC", text)).split())
+def join_lines(text: str) -> str:
+    """Return a text as one line, in NFC and without invisible characters."""
+    return " ".join(remove_invisible(normalize("NFC", text)).split())
 
 
 @dataclass(frozen=True)
 class Translator:
-    """Translates messages into one language.
+    """Translator of messages into one language.
 
-    `say("Case {reference} is closed.", reference=…)` returns the translation filled with values;
-    without values it returns it unfilled. Sentences and HotlineErrors among the values are
-    translated. Other values become one line of plain text, isolated (U+2068, U+2069) if they could
-    turn the text around them. The page that a text fills escapes it.
+    `translate("Case {reference} is closed.", reference=…)` returns the translation filled with the
+    values, or unfilled without values. Sentences and HotlineErrors among the values are translated.
+    Other values become one line of plain text, isolated (U+2068, U+2069) if they could turn the
+    surrounding text. Nothing is escaped for HTML.
     """
 
     language: Language
@@ -68,56 +68,56 @@ class Translator:
     def __call__(self, message: str, /, **values: object) -> str:
         """Return the message in this language, filled with the values if there are any."""
         text = self._catalogue.gettext(message)
-        return text.format(**self._filled(values)) if values else text
+        return text.format(**self._render_values(values)) if values else text
 
     def plural(self, one: str, many: str, n: int, /, **values: object) -> str:
         """Return the form for `n`, filled with the number as `{n}` and with the values."""
         text = self._catalogue.ngettext(one, many, n)
-        return text.format(**self._filled(values), n=self.number(n))
+        return text.format(**self._render_values(values), n=self.number(n))
 
-    def _filled(self, values: Mapping[str, object]) -> dict[str, str]:
+    def _render_values(self, values: Mapping[str, object]) -> dict[str, str]:
         return {name: self.render(value) for name, value in values.items()}
 
     def render(self, value: object) -> str:
         """Translate a Sentence or HotlineError; return any other value isolated."""
         if isinstance(value, Sentence | HotlineError):
             return self(value.message, **value.values)
-        return self.isolated(value)
+        return self.isolate(value)
 
-    def isolated(self, value: object) -> str:
+    def isolate(self, value: object) -> str:
         """Return a value as plain text that keeps its own direction."""
-        return self._apart(_FIRST_STRONG_ISOLATE, value)
+        return self._surround(_FIRST_STRONG_ISOLATE, value)
 
-    def isolated_ltr(self, value: object) -> str:
+    def isolate_ltr(self, value: object) -> str:
         """Return an address, reference, hash or command as plain text from left to right."""
-        return self._apart(_LEFT_TO_RIGHT_ISOLATE, value)
+        return self._surround(_LEFT_TO_RIGHT_ISOLATE, value)
 
-    def _apart(self, isolate: str, value: object) -> str:
+    def _surround(self, isolate: str, value: object) -> str:
         text = printable(value)
-        # Only if needed, since some terminals display these characters.
-        turns = self.rtl or any(bidirectional(c) in ("R", "AL", "AN") for c in text)
-        if isinstance(value, int | float) or not turns:
+        # Some terminals display these characters, so they are added only if needed.
+        is_needed = self.rtl or any(bidirectional(c) in ("R", "AL", "AN") for c in text)
+        if isinstance(value, int | float) or not is_needed:
             return text
         return f"{isolate}{text}{_POP_ISOLATE}"
 
     def line(self, text: str) -> str:
-        """Return a line that runs in the direction of the language, whatever its first letter."""
+        """Return a line that has the direction of the language, whatever its first letter."""
         return f"{_RIGHT_TO_LEFT_MARK}{text}" if self.rtl else text
 
     @property
     def rtl(self) -> bool:
-        """Return whether the language is written from right to left."""
+        """Whether the language is written from right to left."""
         return self.language == "ar"
 
     @property
     def direction(self) -> str:
-        """Return `rtl` or `ltr`, as in HTML."""
+        """`rtl` or `ltr`, as in HTML."""
         return "rtl" if self.rtl else "ltr"
 
     def number(self, value: float, /) -> str:
         """Return a number with the language's separators and at most one decimal.
 
-        English counts need no Babel, since commands without the extra print them.
+        English integers need no Babel, since commands without the extra print them.
         """
         if self.language == "en" and isinstance(value, int):
             return f"{value:,}"
@@ -126,56 +126,58 @@ class Translator:
         return format_decimal(value, "#,##0.#", locale=_LOCALES[self.language])
 
     def share(self, value: float, /) -> str:
-        """Return a share from 0 to 1 in percent; only exact ones become 0% and 100%."""
+        """Return a share from 0 to 1 in percent; only exact shares become 0% or 100%."""
         from babel.numbers import format_percent
 
-        shown = min(max(value, 0.001), 0.999) if 0 < value < 1 else value
+        rounded = min(max(value, 0.001), 0.999) if 0 < value < 1 else value
         pattern = "#,##0.#%" if self.language == "en" else "#,##0.#\u00a0%"
-        return format_percent(shown, pattern, locale=_LOCALES[self.language])
+        return format_percent(rounded, pattern, locale=_LOCALES[self.language])
 
     def day(self, day: date, /) -> str:
         """Return a day with the name of its month."""
         from babel.dates import format_date
 
-        return format_date(day, self._dated(day), locale=_LOCALES[self.language])
+        return format_date(day, self._date_pattern(day), locale=_LOCALES[self.language])
 
-    def moment(self, at: datetime, /, zone: tzinfo = UTC, *, beside: datetime | None = None) -> str:
+    def moment(
+        self, at: datetime, /, zone: tzinfo = UTC, *, reference: datetime | None = None
+    ) -> str:
         """Return a day and time to the minute in a time zone, with its UTC offset.
 
-        The offset is left out if a time `beside` it has the same one. Raises ValueError without a
-        zone.
+        The offset is omitted if the time `beside` has the same. Raises ValueError if `at` has no
+        time zone.
         """
         from babel.dates import format_datetime
 
         if at.tzinfo is None:
             raise ValueError("a time of a case needs a time zone")
         local = at.astimezone(zone)
-        pattern = f"{self._dated(local)}{'،' if self.rtl else ','} HH:mm"
+        pattern = f"{self._date_pattern(local)}{'،' if self.rtl else ','} HH:mm"
         text = format_datetime(local, pattern, locale=_LOCALES[self.language])
-        same = beside is not None and beside.astimezone(zone).utcoffset() == local.utcoffset()
-        return text if same else f"{text} ({_offset(local)})"
+        same = reference is not None and reference.astimezone(zone).utcoffset() == local.utcoffset()
+        return text if same else f"{text} ({_format_offset(local)})"
 
-    def _dated(self, day: date) -> str:
-        """Return Babel's pattern of a day; French writes the first of a month as an ordinal."""
+    def _date_pattern(self, day: date) -> str:
+        """Return Babel's pattern for a day. French has an ordinal for the first."""
         return "d'er' MMMM y" if self.language == "fr" and day.day == 1 else "d MMMM y"
 
     def language_name(self, code: str, /) -> str:
-        """Return the name of a language; its code without a name or without Babel."""
-        return self._name("languages", code)
+        """Return the name of a language, or its code if there is none."""
+        return self._name_in_language("languages", code)
 
     def country_name(self, code: str, /) -> str:
-        """Return the name of a country; its code without a name or without Babel."""
-        return self._name("territories", code)
+        """Return the name of a country, or its code if there is none."""
+        return self._name_in_language("territories", code)
 
-    def _name(self, names: str, code: str) -> str:
+    def _name_in_language(self, names: str, code: str) -> str:
         try:
             from babel import Locale
-        except ImportError:  # a reporter without the extra still gets the helplines
+        except ImportError:  # helplines must be readable without the extra
             return code
         return str(getattr(Locale.parse(_LOCALES[self.language]), names).get(code, code))
 
     def duration(self, length: timedelta, /) -> str:
-        """Return hours and minutes, without a sign, rounded down."""
+        """Return hours and minutes, rounded down and without a sign."""
         minutes = int(abs(length).total_seconds()) // 60
         hours, minutes = divmod(minutes, 60)
         parts = []
@@ -185,35 +187,38 @@ class Translator:
             parts.append(self.plural("{n} minute", "{n} minutes", minutes))
         if len(parts) == 1:
             return parts[0]
-        say = self
-        return say("{hours} and {minutes}").format(hours=parts[0], minutes=parts[1])
+        translate = self
+        return translate("{hours} and {minutes}").format(hours=parts[0], minutes=parts[1])
 
 
-def _offset(local: datetime) -> str:
+def _format_offset(local: datetime) -> str:
     seconds = int((local.utcoffset() or timedelta()).total_seconds())
     if not seconds:
         return "UTC"
-    hours, rest = divmod(abs(seconds), 3600)
-    return f"UTC{'+' if seconds > 0 else '-'}{hours:02}:{rest // 60:02}"
+    hours, remainder = divmod(abs(seconds), 3600)
+    return f"UTC{'+' if seconds > 0 else '-'}{hours:02}:{remainder // 60:02}"
 
 
 @lru_cache(maxsize=len(LANGUAGES))
-def translator(language: Language) -> Translator:
-    """Return the translator of a language. Raises HotlineError for another or without the extra."""
+def get_translator(language: Language) -> Translator:
+    """Return the translator of a language.
+
+    Raises HotlineError if the language is not supported or the extra is missing.
+    """
     if language not in LANGUAGES:
-        message = marked("a language is one of {known}")
+        message = mark("a language is one of {known}")
         raise HotlineError(message, known=", ".join(LANGUAGES))
     if language == "en":  # the messages themselves
         return Translator(language, gettext.NullTranslations())
-    return Translator(language, _compiled(catalogue(language)))
+    return Translator(language, _compile_catalogue(load_catalogue(language)))
 
 
-def _compiled(catalogue: Catalog) -> gettext.GNUTranslations:
-    """Compile a catalogue, without translations whose placeholders their message lacks."""
+def _compile_catalogue(catalogue: Catalog) -> gettext.GNUTranslations:
+    """Compile a catalogue, without translations that have placeholders of their own."""
     from babel.messages.mofile import write_mo
 
     for message in catalogue:
-        if message.id and not _placeholders(message.string) <= _placeholders(message.id):
+        if message.id and not _find_placeholders(message.string) <= _find_placeholders(message.id):
             message.string = ""
     compiled = io.BytesIO()
     write_mo(compiled, catalogue)
@@ -221,7 +226,7 @@ def _compiled(catalogue: Catalog) -> gettext.GNUTranslations:
     return gettext.GNUTranslations(compiled)
 
 
-def _placeholders(texts: str | Iterable[str] | None) -> set[str | None]:
+def _find_placeholders(texts: str | Iterable[str] | None) -> set[str | None]:
     names: set[str | None] = set()
     for text in (texts,) if isinstance(texts, str) else texts or ():
         try:
@@ -231,41 +236,45 @@ def _placeholders(texts: str | Iterable[str] | None) -> set[str | None]:
     return names
 
 
-def catalogue(language: Language) -> Catalog:
-    """Return the catalogue of a language other than English. Raises HotlineError."""
+def load_catalogue(language: Language) -> Catalog:
+    """Return the catalogue of a language other than English.
+
+    Raises HotlineError if Babel is missing or the catalogue cannot be read.
+    """
     try:
         from babel.messages.pofile import PoFileError, read_po
     except ImportError:
         raise HotlineError(_NO_BABEL) from None
     try:
-        return read_po(io.BytesIO(_text_of(language)), locale=language, abort_invalid=True)
+        return read_po(io.BytesIO(_read_catalogue(language)), locale=language, abort_invalid=True)
     except (PoFileError, ValueError) as error:
         raise HotlineError(_NO_CATALOGUE, language=language, why=str(error)) from None
 
 
-def _text_of(language: Language) -> bytes:
+def _read_catalogue(language: Language) -> bytes:
     folder = files("screener.hotline.language").joinpath("locale")
     return folder.joinpath(language, "LC_MESSAGES", "screener.po").read_bytes()
 
 
-def preferred(environment: Mapping[str, str]) -> Language:
+def detect_language(environment: Mapping[str, str]) -> Language:
     """Return the language of a shell's environment (LC_ALL, LC_MESSAGES, LANG), or English."""
     names = ("LC_ALL", "LC_MESSAGES", "LANG")
     value = next((value for name in names if (value := environment.get(name))), "")
     return next((language for language in LANGUAGES if language == value[:2].lower()), "en")
 
 
-def unreviewed() -> tuple[Language, ...]:
-    """Return the languages whose present texts no native speaker has signed.
+def list_unreviewed() -> tuple[Language, ...]:
+    """Return the languages whose current texts no native speaker has signed.
 
-    A signature in `locale/REVIEWED.toml` is for the catalogue with that SHA-256.
+    A signature in `locale/REVIEWED.toml` applies to the catalogue with its SHA-256 only.
     """
     text = files("screener.hotline.language").joinpath("locale", "REVIEWED.toml").read_text("utf-8")
     signatures = tomllib.loads(text)
     return tuple(
         language
         for language in LANGUAGES
-        if language != "en" and not _is_signed(signatures.get(language, {}), _text_of(language))
+        if language != "en"
+        and not _is_signed(signatures.get(language, {}), _read_catalogue(language))
     )
 
 

@@ -1,4 +1,4 @@
-"""Addresses of content: how they are shown, stored and compared."""
+"""Show, store and compare addresses of content."""
 
 from __future__ import annotations
 
@@ -10,203 +10,208 @@ from unicodedata import normalize
 from urllib.parse import SplitResult, quote, urlsplit
 
 from screener.errors import HotlineError
-from screener.hotline.language.sentence import marked
-from screener.hotline.language.translator import visible
+from screener.hotline.language.sentence import mark
+from screener.hotline.language.translator import remove_invisible
 
-_SCHEME = re.compile(r"(?i)\bh(tt)(ps?)(?=\s*:)")
-# It counts as a dot in host names, although it is none in NFKC.
+_HTTP_SCHEME = re.compile(r"(?i)\bh(tt)(ps?)(?=\s*:)")
+# Host names treat it as a dot; NFKC does not.
 _IDEOGRAPHIC_STOP = "\u3002"
 
 
-def defanged(address: str) -> str:
+def defang(address: str) -> str:
     """Return an address as one line that no program opens: `hxxps[:]//example[.]com/a`.
 
-    Every dot and colon, and each character that a program may take for one, stands in brackets;
-    `http` becomes `hxxp`. Characters that cannot be printed, such as line ends, are
-    percent-encoded.
+    `http` becomes `hxxp`. Dots and colons, and characters that a program may take for them, are
+    put into brackets. Unprintable characters, such as line ends, are percent-encoded.
     """
     text = "".join(c if c.isprintable() else quote(c, errors="replace") for c in address.strip())
-    text = _SCHEME.sub(lambda found: f"hxx{found[2].lower()}", text)
-    return "".join(f"[{c}]" if _is_joint(c) else c for c in text)
+    text = _HTTP_SCHEME.sub(lambda match: f"hxx{match[2].lower()}", text)
+    return "".join(f"[{c}]" if _is_separator(c) else c for c in text)
 
 
-def _is_joint(character: str) -> bool:
+def _is_separator(character: str) -> bool:
     return not set(normalize("NFKC", character) + character).isdisjoint(f".:{_IDEOGRAPHIC_STOP}")
 
 
-LONGEST_ADDRESS = 2_048  # characters
-THE_PICTURE = marked(
+MAX_ADDRESS_LENGTH = 2_048
+PICTURE_AS_ADDRESS = mark(
     "this is the picture itself, not an address: give the address of the page that shows it"
 )
 
-# Parameters by which sites track readers; they do not belong to the page.
-_TRACKING = re.compile(
+# Query parameters that track readers and do not identify the page.
+_TRACKING_PARAMETER = re.compile(
     r"utm_[a-z_]+|fbclid|gclid|dclid|msclkid|igsh(?:id)?|mc_eid|mibextid|twclid|ttclid", re.A | re.I
 )
-_PORTS = {"http": 80, "https": 443}
-_SAFE = "!$&'()*+,;=:@/?-._~%"
-_ESCAPED = re.compile(r"%([0-9a-f]{2})", re.A | re.I)
-_UNRESERVED = re.compile(r"[\w.~-]", re.A)
-# Browsers ignore these in an address.
-_BROKEN = re.compile(r"[\t\r\n]")
-# Characters that IDNA 2008 allows in host names and Python's codec maps to others.
-_DEVIATING = re.compile("[ßς\u200c\u200d]")
-# Invisible, but part of words, and of host names, in Persian for instance.
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+_SAFE_CHARACTERS = "!$&'()*+,;=:@/?-._~%"
+_PERCENT_ESCAPE = re.compile(r"%([0-9a-f]{2})", re.A | re.I)
+_UNRESERVED_CHARACTER = re.compile(r"[\w.~-]", re.A)
+# Characters that browsers ignore in an address.
+_IGNORED_CHARACTERS = re.compile(r"[\t\r\n]")
+# IDNA 2008 allows these in host names, but Python's codec maps them to other characters.
+_IDNA_DEVIATIONS = re.compile("[ßς\u200c\u200d]")
+# Invisible, but part of words and host names, for instance in Persian.
 _JOINERS = "\u200c\u200d"
-_JOINED = re.compile(r"%E2%80%8[CD]", re.I)
+_ESCAPED_JOINER = re.compile(r"%E2%80%8[CD]", re.I)
 # A host as people write it, without a scheme.
-_HOST = re.compile(r"(?:[\w.-]+\.\w{2,}|\d+(?:\.\d+){3})(?=[:/?#]|$)")
-# Browsers need no slash between a scheme that they know and the host.
-_PARTS = re.compile(
+_HOST_PATTERN = re.compile(r"(?:[\w.-]+\.\w{2,}|\d+(?:\.\d+){3})(?=[:/?#]|$)")
+# After a scheme that they know, browsers need no slash before the host.
+_ADDRESS_PARTS = re.compile(
     r"(?P<scheme>h(?:tt|xx)ps?\[?:\]?/*|(?:ftp|wss?):/*|[a-z][a-z0-9+.-]*\[?:\]?//)?"
-    r"(?P<host>[^/?#]*)(?P<path>[^?#]*)(?P<query>\?[^#]*)?(?P<spot>#.*)?",
+    r"(?P<host>[^/?#]*)(?P<path>[^?#]*)(?P<query>\?[^#]*)?(?P<fragment>#.*)?",
     re.A | re.I | re.S,
 )
-_PERSONAL = re.compile(r"@|(?:mailto|xmpp|sips?|acct|im|matrix|skype):", re.A | re.I)
-_PICTURE = re.compile(r"data\[?:", re.A | re.I)
-_LOCAL = re.compile(r"file:|[a-z]:[\\/]|\\\\|~[/\\]|\.{0,2}/", re.A | re.I)
+_PERSONAL_SCHEME = re.compile(r"@|(?:mailto|xmpp|sips?|acct|im|matrix|skype):", re.A | re.I)
+_DATA_SCHEME = re.compile(r"data\[?:", re.A | re.I)
+_LOCAL_PATH = re.compile(r"file:|[a-z]:[\\/]|\\\\|~[/\\]|\.{0,2}/", re.A | re.I)
 
 
 def is_picture(address: str) -> bool:
-    """Return whether a text is a picture itself (`data:`), not an address."""
-    return _PICTURE.match(_seen(address)) is not None
+    """Return whether a text is a picture itself (`data:`) instead of an address."""
+    return _DATA_SCHEME.match(_encode_invisible(address)) is not None
 
 
-def checked(text: str) -> str:
-    """Return an address as it goes into a report.
+def clean_address(text: str) -> str:
+    """Return an address in the form for a report.
 
-    Drops user name, password, tracking parameters, and invisible characters around it; those inside
-    are percent-encoded. Raises HotlineError if it is no address, a local file, or the picture
-    itself.
+    Removes user name, password, tracking parameters and surrounding invisible characters, and
+    percent-encodes invisible characters inside. Raises HotlineError if the text is no address, a
+    local file, or the picture itself.
     """
-    address = _seen(unicodedata.normalize("NFC", text))
-    if _PICTURE.match(address):
-        raise HotlineError(THE_PICTURE)
-    if not address or not address.isprintable() or len(address) > LONGEST_ADDRESS:
+    address = _encode_invisible(unicodedata.normalize("NFC", text))
+    if _DATA_SCHEME.match(address):
+        raise HotlineError(PICTURE_AS_ADDRESS)
+    if not address or not address.isprintable() or len(address) > MAX_ADDRESS_LENGTH:
         raise HotlineError(
-            marked("an address is one line of text of at most {most} characters"),
-            most=LONGEST_ADDRESS,
+            mark("an address is one line of text of at most {most} characters"),
+            most=MAX_ADDRESS_LENGTH,
         )
-    if _LOCAL.match(address) or os.path.lexists(address):
+    if _LOCAL_PATH.match(address) or os.path.lexists(address):
         raise HotlineError(
-            marked(
+            mark(
                 "this is a file on your own computer, not the address of a page: its name"
                 " could reveal who you are"
             )
         )
-    parts = _written(address)
+    parts = _split_address(address)
     if parts is None:
         return address
-    query = _without_tracking(parts["query"][1:])
+    query = _remove_tracking(parts["query"][1:])
     host = parts["host"].rpartition("@")[2]
-    return parts["scheme"] + host + parts["path"] + (f"?{query}" if query else "") + parts["spot"]
+    return (
+        parts["scheme"] + host + parts["path"] + (f"?{query}" if query else "") + parts["fragment"]
+    )
 
 
-def _seen(text: str) -> str:
-    """Return an address without invisible characters."""
+def _encode_invisible(text: str) -> str:
+    """Remove surrounding invisible characters and those in scheme and host; encode the others."""
     begin, end = 0, len(text)
-    while begin < end and _is_around(text[begin]):
+    while begin < end and _is_padding(text[begin]):
         begin += 1
-    while begin < end and _is_around(text[end - 1]):
+    while begin < end and _is_padding(text[end - 1]):
         end -= 1
-    inside = text[begin:end]
-    parts = _written(visible(inside))
+    inner = text[begin:end]
+    parts = _split_address(remove_invisible(inner))
     if parts is None:
-        return visible(inside)
-    seen: list[str] = []
-    left = len(parts["scheme"] + parts["host"])
-    for character in inside:
+        return remove_invisible(inner)
+    visible: list[str] = []
+    remaining = len(parts["scheme"] + parts["host"])
+    for character in inner:
         if unicodedata.category(character) != "Cf":
-            seen.append(character)
-            left -= 1
-        elif left < 0 or (character in _JOINERS and left < len(parts["host"])):
-            seen.append(quote(character))
-    return "".join(seen)
+            visible.append(character)
+            remaining -= 1
+        elif remaining < 0 or (character in _JOINERS and remaining < len(parts["host"])):
+            visible.append(quote(character))
+    return "".join(visible)
 
 
-def _is_around(character: str) -> bool:
+def _is_padding(character: str) -> bool:
     return character.isspace() or unicodedata.category(character) == "Cf"
 
 
-def _written(address: str) -> dict[str, str] | None:
-    """Return the parts of an address, or None for other texts, such as a mail or chat address."""
-    found = _PARTS.fullmatch(_slashed(address))
-    if found is None or "|" in found["host"]:  # as in an eD2k link
+def _split_address(address: str) -> dict[str, str] | None:
+    """Return the parts of a web address, or None for any other text."""
+    match = _ADDRESS_PARTS.fullmatch(_replace_backslashes(address))
+    if match is None or "|" in match["host"]:  # as in an eD2k link
         return None
-    parts = {name: text or "" for name, text in found.groupdict().items()}
+    parts = {name: text or "" for name, text in match.groupdict().items()}
     if parts["scheme"]:
         return parts if parts["host"] else None
-    name, at, host = parts["host"].rpartition("@")
-    if not _is_host(host.replace("[.]", ".")) or _PERSONAL.match(name):
+    name, separator, host = parts["host"].rpartition("@")
+    if not _is_host(host.replace("[.]", ".")) or _PERSONAL_SCHEME.match(name):
         return None
-    whole = parts["path"] + parts["query"] + parts["spot"]
-    return parts if not at or ":" in name or whole else None
+    has_path = parts["path"] + parts["query"] + parts["fragment"]
+    return parts if not separator or ":" in name or has_path else None
 
 
 def _is_host(text: str) -> bool:
-    return _HOST.match(_JOINED.sub("", text)) is not None
+    return _HOST_PATTERN.match(_ESCAPED_JOINER.sub("", text)) is not None
 
 
-def normalised(address: str) -> str:
-    """Return the same text for two addresses of one page.
+def normalise_address(address: str) -> str:
+    """Return a key that is equal for different addresses of one page.
 
-    Ignores scheme, `www.`, the usual port, the last slash, the case of the host, percent-encoding
-    without effect and tracking parameters. Keeps what follows `#`, which names the page on many
-    sites.
+    Ignores the scheme, `www.`, the default port, a trailing slash, the case of the host, needless
+    percent-encoding and tracking parameters. Keeps the fragment after `#`, since it names the page
+    on many sites.
     """
-    text = unicodedata.normalize("NFC", _BROKEN.sub("", address).strip())
+    text = unicodedata.normalize("NFC", _IGNORED_CHARACTERS.sub("", address).strip())
     text = re.sub(r"^hxxp", "http", text, flags=re.I).replace("[.]", ".").replace("[:]", ":")
-    text = _slashed(text)
-    parts = _split(text)
-    if parts is None and "://" not in text and _is_host(_alike(text)):
-        parts = _split(f"https://{text}")
+    text = _replace_backslashes(text)
+    parts = _split_url(text)
+    if parts is None and "://" not in text and _is_host(_to_nfkc(text)):
+        parts = _split_url(f"https://{text}")
     if parts is None:
-        return "".join(_alike(text).split()).casefold()
-    host = _alike(parts.netloc.rpartition("@")[2]).rstrip(".").lower()
+        return "".join(_to_nfkc(text).split()).casefold()
+    host = _to_nfkc(parts.netloc.rpartition("@")[2]).rstrip(".").lower()
     name, _, port = host.rpartition(":")
-    if name and port == str(_PORTS[parts.scheme.lower()]):
+    if name and port == str(_DEFAULT_PORTS[parts.scheme.lower()]):
         host = name
-    # An invalid name stays as it is, and so does one that Python would map to another.
-    if not _DEVIATING.search(host):
+    # Keep invalid host names, and those that Python would map to another name.
+    if not _IDNA_DEVIATIONS.search(host):
         with contextlib.suppress(UnicodeError):
             host = host.encode("idna").decode()
-    path = _plain(parts.path).rstrip("/")
-    query = _plain(_without_tracking(parts.query))
-    spot = _plain(parts.fragment.partition(":~:")[0])
-    ends = (f"?{query}" if query else "") + (f"#{spot}" if spot else "")
-    return host.removeprefix("www.") + path + ends
+    path = _normalise_escapes(parts.path).rstrip("/")
+    query = _normalise_escapes(_remove_tracking(parts.query))
+    fragment = _normalise_escapes(parts.fragment.partition(":~:")[0])
+    suffix = (f"?{query}" if query else "") + (f"#{fragment}" if fragment else "")
+    return host.removeprefix("www.") + path + suffix
 
 
-def _alike(text: str) -> str:
+def _to_nfkc(text: str) -> str:
     return unicodedata.normalize("NFKC", text)
 
 
-def _split(address: str) -> SplitResult | None:
+def _split_url(address: str) -> SplitResult | None:
     try:
         parts = urlsplit(address)
-        found = parts.scheme.lower() in _PORTS and bool(parts.netloc)
+        is_url = parts.scheme.lower() in _DEFAULT_PORTS and bool(parts.netloc)
     except ValueError:
         return None
-    return parts if found else None
+    return parts if is_url else None
 
 
-def _slashed(address: str) -> str:
-    """Return an address with slashes for backslashes before the query, as browsers read it."""
-    found = re.match(r"[^?#]*", address)
-    end = found.end() if found else 0
+def _replace_backslashes(address: str) -> str:
+    """Replace backslashes before the query by slashes, as browsers do."""
+    match = re.match(r"[^?#]*", address)
+    end = match.end() if match else 0
     return address[:end].replace("\\", "/") + address[end:]
 
 
-def _without_tracking(query: str) -> str:
-    parts = [part for part in query.split("&") if not _TRACKING.fullmatch(part.partition("=")[0])]
+def _remove_tracking(query: str) -> str:
+    parts = [
+        part
+        for part in query.split("&")
+        if not _TRACKING_PARAMETER.fullmatch(part.partition("=")[0])
+    ]
     return "&".join(filter(None, parts))
 
 
-def _plain(text: str) -> str:
-    """Return a text in one percent-encoding; a separator and its escaped form stay different."""
-    return _ESCAPED.sub(_unescaped, quote(text, safe=_SAFE))
+def _normalise_escapes(text: str) -> str:
+    """Unify the percent-encoding of a text; an escaped separator stays escaped."""
+    return _PERCENT_ESCAPE.sub(_unescape, quote(text, safe=_SAFE_CHARACTERS))
 
 
-def _unescaped(escaped: re.Match[str]) -> str:
+def _unescape(escaped: re.Match[str]) -> str:
     character = chr(int(escaped[1], 16))
-    return character if _UNRESERVED.fullmatch(character) else escaped[0].upper()
+    return character if _UNRESERVED_CHARACTER.fullmatch(character) else escaped[0].upper()

@@ -1,4 +1,4 @@
-"""Case: the state of one reported item, and its 24-hour clock. Values only."""
+"""Case: the state of one reported item, and its 24-hour clock."""
 
 from __future__ import annotations
 
@@ -11,25 +11,26 @@ from screener.hashing.hash import Hash
 from screener.lists.terms import Terms
 
 State = Literal["received", "assessed", "notified", "removed", "refused", "withdrawn"]
-OPEN: tuple[State, ...] = ("received", "assessed", "notified")  # in which a case may be late
+# A case in one of these states may become overdue.
+OPEN_STATES: tuple[State, ...] = ("received", "assessed", "notified")
 Outcome = Literal["illegal", "not_illegal"]
 Standing = Literal["in_time", "warned", "overdue", "ended"]
 Language = Literal["ar", "fr", "en"]
 LANGUAGES: tuple[Language, ...] = ("ar", "fr", "en")
 
-# Partners undertake to act within this time, counted from the receipt of the report.
+# Partners undertake to act within this time after the receipt of the report.
 DEADLINE = timedelta(hours=24)
-WARNING_SHARE = 0.75  # of the time, after which a case is warned of
-CLOCK_DIFFERENCE = timedelta(minutes=5)  # that two computers may have
+WARNING_SHARE = 0.75  # elapsed share of the time after which a case is `warned`
+MAX_CLOCK_DIFFERENCE = timedelta(minutes=5)  # between two computers
 
 Step = TypeVar("Step")  # a step, or its time
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One step of a case: the state after it, its time (UTC), the person and the reason.
+    """One step of a case, with the state after it and its time (UTC).
 
-    The reason is what that person wrote, or a Sentence.
+    `reason` is a Sentence, or the person's own words.
     """
 
     state: State
@@ -40,7 +41,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class ListMatch:
-    """A listed record within the radius of a reported hash, without the hash."""
+    """A listed record that a reported hash matches, without the hash."""
 
     list: str
     source: str
@@ -52,10 +53,10 @@ class ListMatch:
 
 @dataclass(frozen=True, slots=True)
 class ItemHash:
-    """A hash of a case's item that the hotline computed itself or took from a trusted list.
+    """A hash of a case's item, computed by the hotline or from a trusted list.
 
-    `origin` is where it comes from. `terms` are those of the list's source; None for the hotline's
-    own hashes, whose terms are those of partners.toml when they are used.
+    `origin` names the list's record or the hotline. `terms` are those of the list's source, or None
+    for the hotline's own hashes, which have the terms in partners.toml.
     """
 
     hash: Hash = field(repr=False)
@@ -65,7 +66,7 @@ class ItemHash:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A notice to one partner: when it was written, and the times of the answers (UTC)."""
+    """A notice to one partner, with the times of writing and of the answers (UTC)."""
 
     notice: str
     partner: str
@@ -77,68 +78,70 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One item, however often it was reported. Times are UTC and aware.
+    """One item, with all reports of it. Times are UTC and aware.
 
-    `hashes` were computed by reporters' computers and checked by nobody. They never leave the
-    hotline, and nothing is matched by them.
+    `hashes` come unchecked from reporters' computers. They never leave the hotline and never match
+    anything.
     """
 
     reference: str
     state: State
-    received: datetime  # of its first report
-    reports: tuple[str, ...]  # their random references
-    reported: tuple[datetime, ...] = ()  # when each report came in
-    languages: tuple[Language, ...] = ()  # of the reporters
-    countries: tuple[str, ...] = ()  # of the reporters, ISO 3166-1 alpha-2
+    received: datetime  # receipt of the first report
+    reports: tuple[str, ...]  # random references
+    reported: tuple[datetime, ...] = ()  # receipt of each report
+    languages: tuple[Language, ...] = ()  # languages of the reporters
+    countries: tuple[str, ...] = ()  # countries of the reporters, ISO 3166-1 alpha-2
     addresses: tuple[str, ...] = ()  # as reported, not defanged
     hashes: tuple[Hash, ...] = field(default=(), repr=False)
-    notes: tuple[str, ...] = field(default=(), repr=False)  # as reporters wrote them
-    related: tuple[str, ...] = ()  # references of other cases that its reports match
-    entries: tuple[tuple[str, str], ...] = ()  # its records in the hotline's list, their states
+    notes: tuple[str, ...] = field(default=(), repr=False)  # words of the reporters
+    related: tuple[str, ...] = ()  # references of cases that its reports also match
+    entries: tuple[tuple[str, str], ...] = ()  # records in the hotline's list, and their states
     list_matches: tuple[ListMatch, ...] = ()
-    proposed_by: str | None = None  # the first person who assessed it as illegal, until a second
+    proposed_by: str | None = None  # who assessed it as illegal, until a second person does
     outcome: Outcome | None = None
     basis: str | None = None  # the recorded basis of `illegal`
-    addresses_seen: bool = False  # by those who assessed it; otherwise only hashes identify it
+    addresses_seen: bool = (
+        False  # whether the analysts saw them; if not, only hashes identify the item
+    )
     events: tuple[Event, ...] = ()
     sent: tuple[Sent, ...] = ()
 
     @property
     def due(self) -> datetime:
-        """Return when partners should have acted: 24 hours after the first report."""
+        """Deadline for partners: 24 hours after the first report."""
         return self.received + DEADLINE
 
     @property
     def since(self) -> datetime:
-        """Return when the case entered its present state."""
-        return latest_run((event.state, event.at) for event in self.events) or self.received
+        """Time at which the case entered its present state."""
+        return find_state_start((event.state, event.at) for event in self.events) or self.received
 
     @property
     def is_running(self) -> bool:
-        """Return whether the clock runs: nothing has ended the case, and it may be illegal."""
-        return self.state in OPEN and self.outcome != "not_illegal"
+        """Whether the clock runs: the case is open and may be illegal."""
+        return self.state in OPEN_STATES and self.outcome != "not_illegal"
 
     def remaining(self, now: datetime) -> timedelta:
-        """Return the time left until `due`, negative after it; also of a case that has ended."""
+        """Return the time until `due`, negative after it, even if the case has ended."""
         return self.due - now
 
     def is_overdue(self, now: datetime) -> bool:
-        """Return whether the clock runs and its time is over, the due time included."""
+        """Return whether the clock runs and `due` is reached or past."""
         return self.is_running and now >= self.due
 
     def is_warned(self, now: datetime) -> bool:
-        """Return whether the clock runs and less than a quarter of its time is left."""
+        """Return whether the clock runs and at most a quarter of its time is left."""
         return self.is_running and self.received + DEADLINE * WARNING_SHARE <= now < self.due
 
     def is_in_future(self, now: datetime) -> bool:
         """Return whether the clock runs but the receipt lies in the future.
 
-        A computer's clock was ahead then, or is behind now.
+        The computer's clock was ahead at the receipt, or is behind now.
         """
-        return self.is_running and self.received > now + CLOCK_DIFFERENCE
+        return self.is_running and self.received > now + MAX_CLOCK_DIFFERENCE
 
     def standing(self, now: datetime) -> Standing:
-        """Return how the clock of the case stands."""
+        """Return the standing of the case's clock."""
         if not self.is_running:
             return "ended"
         if self.is_overdue(now):
@@ -146,13 +149,14 @@ class Case:
         return "warned" if self.is_warned(now) else "in_time"
 
 
-def latest_run(steps: Iterable[tuple[State, Step]]) -> Step | None:
+def find_state_start(steps: Iterable[tuple[State, Step]]) -> Step | None:
     """Return the step that led to the present state, or None without steps.
 
-    Each step comes with the state after it. Later steps that leave the state as it is do not count.
+    `steps` are pairs of the state after a step and the step. Steps that do not change the state are
+    skipped.
     """
-    since, before = None, None
+    start, previous = None, None
     for state, step in steps:
-        if state != before:
-            since, before = step, state
-    return since
+        if state != previous:
+            start, previous = step, state
+    return start

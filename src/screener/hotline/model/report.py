@@ -1,4 +1,4 @@
-"""A report to a hotline, and its withdrawal, as values."""
+"""A report to a hotline, and its withdrawal."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from screener.hashing.hash import Hash
 from screener.hotline.model.case import Language
 from screener.screening.input.located_hash import LocatedHash
 
-MOST_ADDRESSES = 100
-MOST_ITEMS = 50
-MOST_HASHES = 20_000  # of all items together
-MOST_UPRIGHT = 2_000  # of those that the hotline's list takes in as seeds
-MOST_TIMES = 100_000  # further times of their frames
-LONGEST_NOTE = 4_000
+MAX_ADDRESSES = 100
+MAX_ITEMS = 50
+# Limits of the hashes of all items together.
+MAX_HASHES = 20_000
+MAX_UPRIGHT_HASHES = 2_000  # those that the hotline imports into its own list
+MAX_FRAME_TIMES = 100_000  # additional timestamps of recurring frames
+MAX_NOTE_LENGTH = 4_000
+# Regions of a picture whose hashes are reported; their order is that of the wire format.
 REGIONS = ("full", "trimmed", "enlarged")
 
 
@@ -22,34 +24,36 @@ REGIONS = ("full", "trimmed", "enlarged")
 class Item:
     """The hashes of one picture or clip of the reporter's own, without the picture.
 
-    `hashes` have their orientation, region and times. `type` is the MIME type by content. The
-    file's name, size and time are not in it.
+    Each hash has its orientation, region and times. `type` is the MIME type by content. Name, size
+    and time of the file are left out.
     """
 
     type: str | None
-    moving: bool
+    is_clip: bool
     hashes: tuple[LocatedHash, ...] = field(repr=False)
 
     @property
-    def upright(self) -> tuple[Hash, ...]:
-        """Return the hashes of the upright picture, with and without its frame.
+    def upright_hashes(self) -> tuple[Hash, ...]:
+        """Hashes of the upright picture, with and without its borders.
 
-        A clip has no hashes of single frames here. Each has the picture's detail score as its
-        quality, which decides whether it is compared.
+        Frame hashes of clips are left out. The quality of each hash is the lower of its own and the
+        picture's detail score; a hash of too low quality is not compared.
         """
         hashes = [
-            one
-            for one in self.hashes
-            if one.orientation == "upright"
-            and one.region != "enlarged"
-            and not (self.moving and one.hash.kind.perceptual)
+            located
+            for located in self.hashes
+            if located.orientation == "upright"
+            and located.region != "enlarged"
+            and not (self.is_clip and located.hash.kind.perceptual)
         ]
-        return tuple(Hash(one.hash.kind, one.hash.value, score_of(one)) for one in hashes)
+        return tuple(
+            Hash(located.hash.kind, located.hash.value, lowest_score(located)) for located in hashes
+        )
 
 
 @dataclass(frozen=True)
 class Report:
-    """What a reporter hands to a hotline: no name, and no time finer than a day.
+    """A report, without names and with no time finer than a day.
 
     `status_key` and `proof` are derived from the reporter's secret
     (`screener.hotline.reports.sealed`).
@@ -68,12 +72,12 @@ class Report:
 
 @dataclass(frozen=True)
 class Withdrawal:
-    """The token by which a reporter takes a report back."""
+    """The token with which a reporter withdraws a report."""
 
     token: bytes = field(repr=False)
 
 
-def score_of(one: LocatedHash) -> int | None:
-    """Return the lower of a hash's quality and its picture's detail score; None without either."""
-    scores = [score for score in (one.hash.quality, one.detail) if score is not None]
+def lowest_score(located: LocatedHash) -> int | None:
+    """Return the lower of a hash's quality and detail score, or None without both."""
+    scores = [score for score in (located.hash.quality, located.detail) if score is not None]
     return min(scores, default=None)

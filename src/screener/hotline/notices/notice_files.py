@@ -6,130 +6,137 @@ import json
 from collections.abc import Iterator
 
 from screener.hotline.language import html
-from screener.hotline.language.translator import Translator, translator
-from screener.hotline.model.addresses import defanged
+from screener.hotline.language.translator import Translator, get_translator
+from screener.hotline.model.addresses import defang
 from screener.hotline.notices import acknowledgements
 from screener.hotline.notices.notice import Notice
 from screener.reporting.pages.html import opening, text
 
-_LONGEST = 400  # characters of a value for people; a video's is longer
+_MAX_HASH_LENGTH = 400  # characters of a hash for people; the value of a video is longer
 
 
 def render_files(notice: Notice) -> dict[str, str]:
     """Return the texts of a notice by file name."""
-    # In ASCII, so that characters that turn or hide text are visible in an address.
+    # ASCII makes characters visible that change the direction of text or hide it.
     texts = {"notice.json": json.dumps(notice.to_dict(), indent=2) + "\n"}
     for language in notice.partner.languages:
-        say = translator(language)
-        texts[f"notice.{language}.txt"] = render_text(notice, say)
-        texts[f"notice.{language}.html"] = render_html(notice, say)
+        translate = get_translator(language)
+        texts[f"notice.{language}.txt"] = render_text(notice, translate)
+        texts[f"notice.{language}.html"] = render_html(notice, translate)
     return texts
 
 
-def _title(notice: Notice, say: Translator) -> str:
-    return say("Request to remove content: {reference}", reference=notice.case)
+def _title(notice: Notice, translate: Translator) -> str:
+    return translate("Request to remove content: {reference}", reference=notice.case)
 
 
-def _facts(notice: Notice, say: Translator) -> Iterator[tuple[str, str]]:
+def _list_fields(notice: Notice, translate: Translator) -> Iterator[tuple[str, str]]:
     zone = notice.hotline.zone
-    yield say("Notice"), notice.id
-    yield say("Case"), notice.case
-    yield say("From"), notice.hotline.name
-    yield say("To"), notice.partner.name
-    yield say("Report received"), say.moment(notice.received, zone)
-    yield say("Please act by"), say.moment(notice.due, zone)
-    yield say("Notice written"), say.moment(notice.written, zone)
-    yield say("Legal basis"), notice.legal_basis or say("not stated")
+    yield translate("Notice"), notice.id
+    yield translate("Case"), notice.case
+    yield translate("From"), notice.hotline.name
+    yield translate("To"), notice.partner.name
+    yield translate("Report received"), translate.moment(notice.received, zone)
+    yield translate("Please act by"), translate.moment(notice.due, zone)
+    yield translate("Notice written"), translate.moment(notice.written, zone)
+    yield translate("Legal basis"), notice.legal_basis or translate("not stated")
     if notice.level is not None:
-        yield say("Hashes may be shared as"), f"TLP:{notice.level}"
-    yield say("If something is wrong, or more time is needed"), notice.hotline.contact
+        yield translate("Hashes may be shared as"), f"TLP:{notice.level}"
+    yield translate("If something is wrong, or more time is needed"), notice.hotline.contact
 
 
-def _request(say: Translator) -> str:
-    return say(
+def _request_text(translate: Translator) -> str:
+    return translate(
         "{hotline} has assessed this content as illegal. Please remove it, keep it from being"
         " uploaded again, and confirm that you have. The time to act is 24 hours, counted from when"
         " the report was received."
     )
 
 
-def _hashes(notice: Notice, say: Translator) -> list[tuple[str, str]]:
+def _list_hashes(notice: Notice, translate: Translator) -> list[tuple[str, str]]:
     return [
-        (one.kind.name, one.text if len(one.text) <= _LONGEST else say("see notice.json"))
-        for one in notice.hashes
+        (kind, value if len(value) <= _MAX_HASH_LENGTH else translate("see notice.json"))
+        for kind, value in ((hash_.kind.name, hash_.text) for hash_ in notice.hashes)
     ]
 
 
-def _addresses_head(notice: Notice, say: Translator) -> str:
-    return say.plural("{n} address", "{n} addresses", len(notice.addresses))
+def _addresses_heading(notice: Notice, translate: Translator) -> str:
+    return translate.plural("{n} address", "{n} addresses", len(notice.addresses))
 
 
-def _hashes_head(notice: Notice, say: Translator) -> str:
-    return say.plural("{n} hash", "{n} hashes", len(notice.hashes))
+def _hashes_heading(notice: Notice, translate: Translator) -> str:
+    return translate.plural("{n} hash", "{n} hashes", len(notice.hashes))
 
 
-def _addresses_hint(say: Translator) -> str:
-    return say(
+def _addresses_hint(translate: Translator) -> str:
+    return translate(
         "Addresses are changed here so that nobody opens one by accident. notice.json holds them"
         " exactly."
     )
 
 
-def _answer(say: Translator) -> str:
-    return say(
+def _answer_hint(translate: Translator) -> str:
+    return translate(
         "To answer, put a file such as this one, whose name ends in .json, into the folder"
         " acknowledgements. The event is acknowledged, removed or refused; at is when, by is who"
         " you are: fill both in."
     )
 
 
-def render_text(notice: Notice, say: Translator) -> str:
-    """Return the notice as plain text, with a line for each fact, address and hash."""
+def render_text(notice: Notice, translate: Translator) -> str:
+    """Return the notice as plain text, one field, address or hash per line."""
     lines = [
-        _title(notice, say), "",
-        _request(say).format(hotline=say.isolated(notice.hotline.name)), "",
-        *(f"{name}{say(': ')}{say.isolated(value)}" for name, value in _facts(notice, say)),
+        _title(notice, translate), "",
+        _request_text(translate).format(hotline=translate.isolate(notice.hotline.name)), "",
+        *(
+            f"{name}{translate(': ')}{translate.isolate(value)}"
+            for name, value in _list_fields(notice, translate)
+        ),
     ]  # fmt: skip
     if notice.addresses:
-        lines += ["", _addresses_head(notice, say), _addresses_hint(say)]
-        lines += [f"  {say.isolated_ltr(defanged(one))}" for one in notice.addresses]
+        lines += ["", _addresses_heading(notice, translate), _addresses_hint(translate)]
+        lines += [f"  {translate.isolate_ltr(defang(address))}" for address in notice.addresses]
     if notice.hashes:
-        lines += ["", _hashes_head(notice, say)]
+        lines += ["", _hashes_heading(notice, translate)]
         lines += [
-            f"  {say.isolated_ltr(f'{kind} {value}')}" for kind, value in _hashes(notice, say)
+            f"  {translate.isolate_ltr(f'{kind} {value}')}"
+            for kind, value in _list_hashes(notice, translate)
         ]
-    lines += ["", _answer(say)]
-    lines = [say.line(line) if line else "" for line in lines]
-    # The example has no marks, so that a copy of it is JSON.
-    return "\n".join([*lines, *acknowledgements.example(notice.id), ""])
+    lines += ["", _answer_hint(translate)]
+    lines = [translate.line(line) if line else "" for line in lines]
+    # The example has no direction marks, so that a copy of it is valid JSON.
+    return "\n".join([*lines, *acknowledgements.format_example(notice.id), ""])
 
 
-def render_html(notice: Notice, say: Translator) -> str:
+def render_html(notice: Notice, translate: Translator) -> str:
     """Return the notice as an HTML page."""
     ltr = {notice.id, notice.case}
-    pairs = [
-        (html.escaped(name), html.code(value) if value in ltr else html.isolated(value))
-        for name, value in _facts(notice, say)
+    fields = [
+        (html.escape_text(name), html.code(value) if value in ltr else html.isolate(value))
+        for name, value in _list_fields(notice, translate)
     ]
-    name = html.isolated(notice.hotline.name)
-    body = f"<p>{html.fill(_request(say), hotline=name)}</p>\n{html.definition_list(pairs)}"
+    name = html.isolate(notice.hotline.name)
+    request = html.fill(_request_text(translate), hotline=name)
+    body = f"<p>{request}</p>\n{html.definition_list(fields)}"
     if notice.addresses:
         body += (
-            f"<h2>{html.escaped(_addresses_head(notice, say))}</h2>\n"
-            f"<p>{html.escaped(_addresses_hint(say))}</p>\n"
-            + _listed(html.code(defanged(one)) for one in notice.addresses)
+            f"<h2>{html.escape_text(_addresses_heading(notice, translate))}</h2>\n"
+            f"<p>{html.escape_text(_addresses_hint(translate))}</p>\n"
+            + _render_list(html.code(defang(address)) for address in notice.addresses)
         )
     if notice.hashes:
-        body += f"<h2>{html.escaped(_hashes_head(notice, say))}</h2>\n" + _listed(
-            f"{html.code(kind)} {html.code(value)}" for kind, value in _hashes(notice, say)
+        body += f"<h2>{html.escape_text(_hashes_heading(notice, translate))}</h2>\n" + _render_list(
+            f"{html.code(kind)} {html.code(value)}"
+            for kind, value in _list_hashes(notice, translate)
         )
-    example = "\n".join(text(one) for one in acknowledgements.example(notice.id))
+    example = "\n".join(text(line) for line in acknowledgements.format_example(notice.id))
     body += (
-        f"<h2>{html.escaped(say('How to answer'))}</h2>\n<p>{html.escaped(_answer(say))}</p>\n"
+        f"<h2>{html.escape_text(translate('How to answer'))}</h2>\n"
+        f"<p>{html.escape_text(_answer_hint(translate))}</p>\n"
         f'<pre dir="ltr">{example}</pre>\n'
     )
-    return html.page(opening("case notify"), say, _title(notice, say), body)
+    return html.page(opening("case notify"), translate, _title(notice, translate), body)
 
 
-def _listed(items: Iterator[str]) -> str:
-    return f"<ul>{''.join(f'<li>{one}</li>' for one in items)}</ul>\n"
+def _render_list(items: Iterator[str]) -> str:
+    return f"<ul>{''.join(f'<li>{item}</li>' for item in items)}</ul>\n"

@@ -1,4 +1,4 @@
-"""Notifying: send one notice of a case to each partner, and record the answers."""
+"""Send partners one notice per case, and record their answers."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from pathlib import Path
 
 from screener.errors import HotlineError, ScreenerError
 from screener.hotline import partners
-from screener.hotline.casebook import casebook, database
-from screener.hotline.language.sentence import Sentence, marked
-from screener.hotline.model.case import Case, State, latest_run
+from screener.hotline.casebook import case_database, casebook
+from screener.hotline.language.sentence import Sentence, mark
+from screener.hotline.model.case import Case, State, find_state_start
 from screener.hotline.notices import acknowledgements, delivery
 from screener.hotline.notices.acknowledgements import EVENT_NAMES, Acknowledgement, UnreadFile
 from screener.hotline.notices.notice import make_notice
 from screener.hotline.notices.notice_files import render_files
 from screener.hotline.partners import Partner, Partners
 
-Unwritten = tuple[str, str, ScreenerError]  # a notice: its case, its partner, and why
+UndeliveredNotice = tuple[str, str, ScreenerError]  # case, partner and error of a notice
 
 
 @dataclass(frozen=True)
 class Answers:
-    """The new answers in partners' folders, and the files that could not be read."""
+    """New answers in the partners' folders, and unreadable files."""
 
     new: tuple[tuple[str, str, Acknowledgement], ...]  # partner, case, answer
     unread: tuple[tuple[str, UnreadFile], ...]  # partner, file
 
 
-def notice_id(case: str, partner: str) -> str:
-    """Return the id of the one notice of a case to a partner."""
+def make_notice_id(case: str, partner: str) -> str:
+    """Return the id of the only notice of a case to a partner."""
     text = json.dumps([case, partner]).encode()
     return "N-" + hashlib.blake2b(text, digest_size=10).hexdigest()
 
@@ -41,19 +41,19 @@ def notify(
     connection: sqlite3.Connection, case: Case, directory: Partners, partner: Partner, *, by: str,
     reason: str, at: datetime,
 ) -> None:  # fmt: skip
-    """Record a notice to a partner, to be written after the commit.
+    """Record a notice to a partner; `deliver_pending` writes it after the commit.
 
-    Raises HotlineError if one was sent before, or if it would contain nothing.
+    Raises HotlineError if one was sent before, or if it would be empty.
     """
-    if any(one.partner == partner.id for one in case.sent):
+    if any(sent.partner == partner.id for sent in case.sent):
         raise HotlineError(
-            marked("{partner} was sent a notice of {case} already"),
+            mark("{partner} was sent a notice of {case} already"),
             partner=partner.id,
             case=case.reference,
         )
-    notice = notice_id(case.reference, partner.id)
-    hashes = casebook.item_hashes(connection, case.reference)
-    # Made before it is recorded, since it may have nothing to contain.
+    notice = make_notice_id(case.reference, partner.id)
+    hashes = casebook.read_item_hashes(connection, case.reference)
+    # Raises before anything is recorded if the notice would be empty.
     make_notice(case, partner, hotline=directory.hotline, at=at, notice=notice, hashes=hashes)
     connection.execute(
         "INSERT INTO sent VALUES (?, ?, ?, ?, NULL, NULL, NULL, 0, 0)",
@@ -61,51 +61,55 @@ def notify(
     )
     casebook.record_step(
         connection, case.reference, "notified", at=at, by=by, state="notified", notice=notice,
-        partner=partner.id, reason=marked("{partner}: {why}", partner=partner.id, why=reason),
+        partner=partner.id, reason=mark("{partner}: {why}", partner=partner.id, why=reason),
     )  # fmt: skip
 
 
-def deliver_pending(folder: Path) -> list[Unwritten]:
-    """Deliver the notices that are still due. Returns those that failed.
+def deliver_pending(folder: Path) -> list[UndeliveredNotice]:
+    """Deliver the pending notices. Returns those that failed.
 
-    The staging of each is recorded before it is renamed to where the partner looks, so it is
-    delivered once, however often the process is killed.
+    Staging is recorded before the notice is renamed to its final name, so it is delivered exactly
+    once even if the process is killed.
     """
-    with database.reading(folder) as connection:
+    with case_database.begin_read(folder) as connection:
         due = connection.execute(
             "SELECT notice, in_case, partner, staged FROM sent WHERE NOT written ORDER BY notice"
         ).fetchall()
-    failed: list[Unwritten] = []
+    failed: list[UndeliveredNotice] = []
     for notice, case, partner, staged in due:
         try:
-            directory = partners.load(folder / partners.FILE)
+            directory = partners.load(folder / partners.FILE_NAME)
             if not staged:
-                _stage(folder, directory, notice, case, partner)
-                _mark(folder, notice, "staged")
+                _stage_notice(folder, directory, notice, case, partner)
+                _set_flag(folder, notice, "staged")
             delivered = _deliver_or_retract(folder, directory, notice, case, partner)
-        except ScreenerError as error:  # the other partners still get theirs
+        except ScreenerError as error:  # continue with the other partners
             failed.append((case, partner, error))
             continue
         if delivered:
-            _mark(folder, notice, "written")
+            _set_flag(folder, notice, "written")
         else:
-            with database.writing(folder) as connection:
+            with case_database.begin_write(folder) as connection:
                 connection.execute("DELETE FROM sent WHERE notice = ?", (notice,))
     return failed
 
 
-def _stage(folder: Path, directory: Partners, notice: str, reference: str, partner: str) -> None:
-    with database.reading(folder) as connection:
+def _stage_notice(
+    folder: Path, directory: Partners, notice: str, reference: str, partner: str
+) -> None:
+    with case_database.begin_read(folder) as connection:
         case = casebook.load_case(connection, reference)
-        hashes = casebook.item_hashes(connection, reference)
+        hashes = casebook.read_item_hashes(connection, reference)
         query = "SELECT 1 FROM sent WHERE partner = ? AND (staged OR written) LIMIT 1"
-        first = connection.execute(query, (partner,)).fetchone() is None
-    (at,) = (one.at for one in case.sent if one.partner == partner)
-    recipient = directory.named(partner)
-    made = make_notice(
+        is_first_notice = connection.execute(query, (partner,)).fetchone() is None
+    (at,) = (sent.at for sent in case.sent if sent.partner == partner)
+    recipient = directory.get(partner)
+    notice_value = make_notice(
         case, recipient, hotline=directory.hotline, at=at, notice=notice, hashes=hashes
     )
-    delivery.stage(recipient.folder, notice, reference, render_files(made), first=first)
+    delivery.stage(
+        recipient.folder, notice, reference, render_files(notice_value), first=is_first_notice
+    )
 
 
 def _deliver_or_retract(
@@ -113,29 +117,29 @@ def _deliver_or_retract(
 ) -> bool:
     """Deliver a staged notice, or remove it if the case ended.
 
-    Returns whether the partner has got it.
+    Returns whether the partner has received it.
     """
-    with database.reading(folder) as connection:
+    with case_database.begin_read(folder) as connection:
         case = casebook.load_case(connection, reference)
-    recipient = directory.named(partner).folder
+    recipient = directory.get(partner).folder
     if case.outcome == "illegal" and case.state == "notified":
         delivery.deliver(recipient, notice)
         return True
     return not delivery.retract(recipient, notice)
 
 
-def _mark(folder: Path, notice: str, column: str) -> None:
-    with database.writing(folder) as connection:
+def _set_flag(folder: Path, notice: str, column: str) -> None:
+    with case_database.begin_write(folder) as connection:
         connection.execute(f"UPDATE sent SET {column} = 1 WHERE notice = ?", (notice,))
 
 
 def acknowledge(
     connection: sqlite3.Connection, directory: Partners, *, by: str, at: datetime
 ) -> Answers:
-    """Record what partners have answered since, each event of a notice once.
+    """Record the partners' new answers, each event of a notice once.
 
-    A case is removed once all partners that got a notice say so, and open again if one takes that
-    back.
+    A case becomes `removed` when all partners with a notice report the removal. It becomes
+    `notified` again if one takes that back.
     """
     new: list[tuple[str, str, Acknowledgement]] = []
     unread: list[tuple[str, UnreadFile]] = []
@@ -149,23 +153,23 @@ def acknowledge(
         unread += [(partner.id, file) for file in invalid]
         for answer in answers:
             case = cases[answer.notice]
-            if _record(connection, partner, case, answer, by=by, at=at):
+            if _record_answer(connection, partner, case, answer, by=by, at=at):
                 new.append((partner.id, case, answer))
     return Answers(tuple(new), tuple(unread))
 
 
-def _record(
+def _record_answer(
     connection: sqlite3.Connection, partner: Partner, case: str, answer: Acknowledgement, *,
     by: str, at: datetime,
 ) -> bool:  # fmt: skip
-    """Record an answer.
+    """Record an answer. Returns whether it is new.
 
-    Returns whether it is new. A partner's latest answer counts, by its own clock.
+    The latest answer by the partner's own clock counts.
     """
     time = casebook.format_time(answer.at)
     if not _store_answer(connection, answer, time):
         return False
-    # A partner that removed or refused it has also read it.
+    # A partner that removed or refused the item has also read the notice.
     connection.execute(
         "UPDATE sent SET acknowledged = coalesce(acknowledged, ?) WHERE notice = ?",
         (time, answer.notice),
@@ -177,14 +181,14 @@ def _record(
     elif current.state == "removed" and _ended_by_answers(current) and not _all_removed(current):
         state = "notified"
     casebook.record_step(
-        connection, case, "answered", at=at, by=by, reason=_reason(partner, answer),
+        connection, case, "answered", at=at, by=by, reason=_describe_answer(partner, answer),
         state=state, partner=partner.id, notice=answer.notice,
     )  # fmt: skip
     return True
 
 
 def _store_answer(connection: sqlite3.Connection, answer: Acknowledgement, time: str) -> bool:
-    """Store an answer unless it is old. At one time, a removal counts before a refusal."""
+    """Store an answer if it is new. At equal times, a removal counts before a refusal."""
     update = f"UPDATE sent SET {answer.event} = :at"
     new = f"WHERE notice = :notice AND {answer.event} IS NULL"
     if answer.event == "removed":
@@ -197,21 +201,21 @@ def _store_answer(connection: sqlite3.Connection, answer: Acknowledgement, time:
 
 
 def _all_removed(case: Case) -> bool:
-    return bool(case.sent) and all(one.removed is not None for one in case.sent)
+    return bool(case.sent) and all(sent.removed is not None for sent in case.sent)
 
 
 def _ended_by_answers(case: Case) -> bool:
-    event = latest_run((event.state, event) for event in case.events)
+    event = find_state_start((event.state, event) for event in case.events)
     return event is not None and isinstance(event.reason, Sentence)
 
 
-def _reason(partner: Partner, answer: Acknowledgement) -> Sentence:
+def _describe_answer(partner: Partner, answer: Acknowledgement) -> Sentence:
     values = {"partner": partner.id, "event": EVENT_NAMES[answer.event], "by": answer.by}
     if answer.note:
-        return marked("{partner}: {event} ({by}): {note}", note=answer.note, **values)
-    return marked("{partner}: {event} ({by})", **values)
+        return mark("{partner}: {event} ({by}): {note}", note=answer.note, **values)
+    return mark("{partner}: {event} ({by})", **values)
 
 
-def drop_unstaged(connection: sqlite3.Connection, case: str) -> None:
-    """Delete the notices of a case that are not staged; `deliver_pending` retracts the others."""
+def delete_unstaged(connection: sqlite3.Connection, case: str) -> None:
+    """Delete a case's unstaged notices; `deliver_pending` retracts the staged ones."""
     connection.execute("DELETE FROM sent WHERE in_case = ? AND NOT staged", (case,))

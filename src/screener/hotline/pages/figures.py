@@ -1,4 +1,4 @@
-"""Figures: how fast content is removed, by partner and by month."""
+"""Figures on the speed of removal, by partner and by month."""
 
 from __future__ import annotations
 
@@ -12,14 +12,16 @@ from screener.hotline.model.case import DEADLINE, Case, Sent, Standing
 
 @dataclass(frozen=True, slots=True)
 class Removals:
-    """The notices to one partner or to all.
+    """Counts of the notices to one partner or to all partners.
 
-    `sent` counts all notices, `acknowledged` and `removed` those with these answers, `refused`
-    those refused and not removed later. `counted` are those removed or past due; `in_time` those
-    removed within 24 hours after the report came in. Nobody is late with a notice of a case that
-    was withdrawn or found not illegal. If an analyst closed the case as removed, unanswered notices
-    count as removed at that time. `median` is of the time from report to removal, None without
-    removals.
+    - `sent`: all notices.
+    - `acknowledged`, `removed`: notices with these answers. If an analyst closed the case as
+      removed, unanswered notices count as removed at that time.
+    - `refused`: notices refused and not removed later.
+    - `counted`: notices removed or past due, except those past due of cases that were withdrawn or
+      found not illegal.
+    - `in_time`: notices removed within 24 hours after receipt of the report.
+    - `median`: the median time from report to removal, or None without removals.
     """
 
     sent: int
@@ -32,13 +34,13 @@ class Removals:
 
     @property
     def share(self) -> float | None:
-        """Return the share removed within 24 hours, 0 to 1; None if none can be counted yet."""
+        """Share removed within 24 hours (0 to 1), or None if nothing is counted."""
         return self.in_time / self.counted if self.counted else None
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """Cases by the standing of their clocks, and removals by partner and of all."""
+    """Cases by the standing of their clocks; removals by partner and in total."""
 
     cases: int
     standings: Mapping[Standing, int]
@@ -47,29 +49,31 @@ class Figures:
 
 
 def figures(cases: Iterable[Case], *, now: datetime) -> Figures:
-    """Count cases and notices as of a time, with partners in alphabetical order."""
-    every = list(cases)
-    notices = [(case, sent) for case in every for sent in case.sent]
+    """Return the figures at a time, with partners in alphabetical order."""
+    all_cases = list(cases)
+    notices = [(case, sent) for case in all_cases for sent in case.sent]
     names = sorted({sent.partner for _, sent in notices})
     return Figures(
-        cases=len(every),
-        standings=Counter(case.standing(now) for case in every),
+        cases=len(all_cases),
+        standings=Counter(case.standing(now) for case in all_cases),
         partners={
-            name: _removals([one for one in notices if one[1].partner == name], now)
+            name: _count_removals([notice for notice in notices if notice[1].partner == name], now)
             for name in names
         },
-        all=_removals(notices, now),
+        all=_count_removals(notices, now),
     )
 
 
 @dataclass(frozen=True, slots=True)
 class Month:
-    """The steps taken in one month (`2026-10`) of a hotline's time zone.
+    """Counts of the steps in one month (`2026-10`) of a hotline's time zone.
 
-    `reports` and `cases` came in; a case counts with its first report. `assessed` were assessed,
-    and `illegal` of these are illegal now. `sent` notices were written. `removed` were answered as
-    removed, whenever they were sent, and `in_time` of them within 24 hours after the report came
-    in. `median` is of the time from report to removal, None without removals.
+    - `reports`, `cases`: reports received, and cases begun by them.
+    - `assessed`, `illegal`: cases assessed, and those of them that are illegal now.
+    - `sent`: notices written.
+    - `removed`, `in_time`: notices answered as removed, and those of them answered within 24 hours
+      after receipt of the report.
+    - `median`: the median time from report to removal, or None without removals.
     """
 
     month: str
@@ -84,28 +88,28 @@ class Month:
 
 
 def by_month(cases: Iterable[Case], *, zone: tzinfo) -> tuple[Month, ...]:
-    """Return the months in which something happened, the newest first."""
+    """Return the counts of all months with a step, newest first."""
     counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
     durations: defaultdict[str, list[timedelta]] = defaultdict(list)
 
-    def month_of(at: datetime) -> str:
+    def format_month(at: datetime) -> str:
         return f"{at.astimezone(zone):%Y-%m}"
 
     for case in cases:
-        counts[month_of(case.received)]["cases"] += 1
+        counts[format_month(case.received)]["cases"] += 1
         for at in case.reported:
-            counts[month_of(at)]["reports"] += 1
+            counts[format_month(at)]["reports"] += 1
         for event in case.events:
             if event.state == "assessed":  # later steps may stay in that state
-                counts[month_of(event.at)].update(
+                counts[format_month(event.at)].update(
                     assessed=1, illegal=int(case.outcome == "illegal")
                 )
                 break
         for sent in case.sent:
-            counts[month_of(sent.at)]["sent"] += 1
-            removed = _removed(case, sent)
+            counts[format_month(sent.at)]["sent"] += 1
+            removed = _find_removal_time(case, sent)
             if removed is not None:
-                durations[month_of(removed)].append(_since_report(case, removed))
+                durations[format_month(removed)].append(_measure_duration(case, removed))
     return tuple(
         Month(
             month=month,
@@ -116,14 +120,14 @@ def by_month(cases: Iterable[Case], *, zone: tzinfo) -> tuple[Month, ...]:
             sent=counts[month]["sent"],
             removed=len(durations[month]),
             in_time=sum(time <= DEADLINE for time in durations[month]),
-            median=_median(sorted(durations[month])),
+            median=_compute_median(sorted(durations[month])),
         )
         for month in sorted({*counts, *durations}, reverse=True)
     )
 
 
-def _removals(notices: list[tuple[Case, Sent]], now: datetime) -> Removals:
-    durations = [_duration(case, sent) for case, sent in notices]
+def _count_removals(notices: list[tuple[Case, Sent]], now: datetime) -> Removals:
+    durations = [_find_duration(case, sent) for case, sent in notices]
     removed = sorted(time for time in durations if time is not None)
     late = sum(
         time is None and _is_expected(case) and now >= case.due
@@ -133,32 +137,32 @@ def _removals(notices: list[tuple[Case, Sent]], now: datetime) -> Removals:
         sent=len(notices),
         acknowledged=sum(sent.acknowledged is not None for _, sent in notices),
         removed=len(removed),
-        refused=sum(one.refused is not None and one.removed is None for _, one in notices),
+        refused=sum(sent.refused is not None and sent.removed is None for _, sent in notices),
         counted=len(removed) + late,
         in_time=sum(time <= DEADLINE for time in removed),
-        median=_median(removed),
+        median=_compute_median(removed),
     )
 
 
-def _median(times: list[timedelta]) -> timedelta | None:
-    """Return the middle of sorted times, or the mean of the two in the middle."""
+def _compute_median(times: list[timedelta]) -> timedelta | None:
+    """Return the median of sorted times, or None without times."""
     if not times:
         return None
     return (times[(len(times) - 1) // 2] + times[len(times) // 2]) / 2
 
 
-def _duration(case: Case, sent: Sent) -> timedelta | None:
-    removed = _removed(case, sent)
-    return None if removed is None else _since_report(case, removed)
+def _find_duration(case: Case, sent: Sent) -> timedelta | None:
+    removed = _find_removal_time(case, sent)
+    return None if removed is None else _measure_duration(case, removed)
 
 
-def _since_report(case: Case, removed: datetime) -> timedelta:
-    """Return how long a removal took, at least 0, since the partner's clock may be behind."""
+def _measure_duration(case: Case, removed: datetime) -> timedelta:
+    """Return the time from report to removal, at least 0, since clocks may differ."""
     return max(removed - case.received, timedelta(0))
 
 
-def _removed(case: Case, sent: Sent) -> datetime | None:
-    """Return when a partner removed the item, at the latest when the case was closed as removed."""
+def _find_removal_time(case: Case, sent: Sent) -> datetime | None:
+    """Return the time of removal: as answered, or when the case was closed as removed."""
     closed = case.state == "removed" and sent.refused is None
     return sent.removed or (case.since if closed else None)
 

@@ -1,1 +1,1 @@
-"""Reports from the public: created, sealed, opened, and their status file."""
+"""Reports from the public, sealed files, and the status file."""

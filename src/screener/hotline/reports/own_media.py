@@ -1,6 +1,6 @@
-"""Hash pictures and clips for a hotline, by every kind, in a confined worker process.
+"""Hash pictures and clips of reporters and analysts in a confined worker process.
 
-Reporters and analysts use it. Nothing but hashes comes back.
+Every computed kind of hash is used; the process returns nothing but hashes.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import ClassVar
 
 from screener.errors import MediaError
 from screener.hashing.hash import KINDS
-from screener.hotline.language.sentence import marked
+from screener.hotline.language.sentence import mark
 from screener.hotline.model.report import REGIONS, Item
 from screener.media.archives.archive import Budget
 from screener.media.files.sniff import CONTAINERS
@@ -23,26 +23,26 @@ from screener.screening.input.hasher import HashMode, Target
 from screener.screening.input.located_hash import LocatedHash
 from screener.screening.policy import Policy
 
-_SECONDS = 600.0  # for one file: a reporter can wait for a long clip
-_STILL = tuple(kind for kind in KINDS.values() if kind.computed and not kind.video)
-# Frames of a clip are hashed by PDQ only: other kinds would make the report ten times as long.
-_MOVING = tuple(kind for kind in _STILL if kind.digest or kind.name == "pdq")
+_MAX_SECONDS = 600.0  # per file, since a reporter can wait for a long clip
+_PICTURE_KINDS = tuple(kind for kind in KINDS.values() if kind.computed and not kind.video)
+# Frames of clips get PDQ only; with other kinds a report would be ten times as long.
+_CLIP_KINDS = tuple(kind for kind in _PICTURE_KINDS if kind.digest or kind.name == "pdq")
 
 # Sentences for the reasons of a MediaError.
-_REASONS: Mapping[str, str] = MappingProxyType(
+_REASON_SENTENCES: Mapping[str, str] = MappingProxyType(
     {
-        "undecodable": marked("no picture can be read from it"),
-        "truncated": marked("it is cut short"),
-        "unsupported": marked("it is of no type that can be read"),
-        "too_large": marked("it is too large"),
-        "too_little_detail": marked("it shows too little"),
-        "not_comparable": marked("nothing of it can be compared"),
-        "encrypted": marked("it is encrypted"),
-        "no_video": marked("there are no pictures in it"),
-        "empty": marked("it is empty"),
-        "timeout": marked("it takes too long"),
-        "crashed": marked("the program that reads it has crashed"),
-        "unreadable": marked("it cannot be opened"),
+        "undecodable": mark("no picture can be read from it"),
+        "truncated": mark("it is cut short"),
+        "unsupported": mark("it is of no type that can be read"),
+        "too_large": mark("it is too large"),
+        "too_little_detail": mark("it shows too little"),
+        "not_comparable": mark("nothing of it can be compared"),
+        "encrypted": mark("it is encrypted"),
+        "no_video": mark("there are no pictures in it"),
+        "empty": mark("it is empty"),
+        "timeout": mark("it takes too long"),
+        "crashed": mark("the program that reads it has crashed"),
+        "unreadable": mark("it cannot be opened"),
     }
 )
 
@@ -51,66 +51,66 @@ FilePath = str | PathLike[str]
 
 @dataclass(frozen=True)
 class HashingFailure:
-    """A file that could not be hashed, by its index among those passed in, and why."""
+    """A file that could not be hashed: its index in the arguments, and the error."""
 
     index: int
     error: MediaError
 
     @property
-    def why(self) -> str:
-        """Return why, as a sentence if there is one."""
-        return _REASONS.get(self.error.reason, self.error.reason)
+    def reason(self) -> str:
+        """The reason as a sentence, or the bare code if it has none."""
+        return _REASON_SENTENCES.get(self.error.reason, self.error.reason)
 
 
 @dataclass(frozen=True)
 class HashTask:
-    """The task of the worker process: how it hashes one file."""
+    """Task of the worker process: hash one file."""
 
     outcomes: ClassVar = ()
-    kinds: ClassVar = _STILL
+    kinds: ClassVar = _PICTURE_KINDS
 
     policy: Policy
 
     def start_session(self) -> HashTask:
-        """Return the task itself, which holds no open file."""
+        """Return the task itself, since it opens nothing."""
         return self
 
     def run(self, target: Target, budget: Budget | None, mode: HashMode) -> HashedInput:
-        """Hash a file by all kinds, and a clip's frames also as one vPDQ value."""
+        """Hash a file with all kinds, and a clip also as one vPDQ value."""
         if mode is HashMode.DIGESTS_ONLY:
             kinds = [kind for kind in self.kinds if kind.digest]
             return hash_item(target.path, policy=self.policy, kinds=kinds)
-        hashed = hash_item(target.path, policy=self.policy, kinds=_MOVING)
-        if not _moves(hashed):
-            rest = [kind for kind in self.kinds if kind not in _MOVING]
-            more = hash_item(target.path, policy=self.policy, kinds=rest)
-            return replace(hashed, hashes=(*hashed.hashes, *more.hashes))
-        value, trouble = vpdq.compute(target.path)
+        hashed = hash_item(target.path, policy=self.policy, kinds=_CLIP_KINDS)
+        if not _is_clip(hashed):
+            other_kinds = [kind for kind in self.kinds if kind not in _CLIP_KINDS]
+            other_hashes = hash_item(target.path, policy=self.policy, kinds=other_kinds)
+            return replace(hashed, hashes=(*hashed.hashes, *other_hashes.hashes))
+        value, clip_error = vpdq.compute(target.path)
         clip = () if value is None else (LocatedHash(value),)
-        return replace(hashed, hashes=(*hashed.hashes, *clip), error=hashed.error or trouble)
+        return replace(hashed, hashes=(*hashed.hashes, *clip), error=hashed.error or clip_error)
 
 
 def hash_files(paths: Sequence[FilePath]) -> tuple[tuple[Item, ...], tuple[HashingFailure, ...]]:
     """Return an Item for each file, and the files that could not be hashed.
 
-    A damaged file counts if a picture of it decodes. Each is opened in a worker process, so a
-    script guards its main part by `if __name__ == "__main__":`.
+    A damaged file has an Item if any picture in it decodes. Files are opened in a worker process,
+    so scripts need an `if __name__ == "__main__":` guard.
     """
-    return _hash_all(paths, damaged=True)
+    return _hash_all(paths, accept_damaged=True)
 
 
 def hash_intact_files(
     paths: Sequence[FilePath],
 ) -> tuple[tuple[Item, ...], tuple[HashingFailure, ...]]:
-    """Do as `hash_files`, but fail for damaged files.
+    """Hash files like `hash_files`, but report damaged files as failures.
 
-    A damaged file may show something else than the original, and must not be confirmed.
+    A damaged file may show something else than the original, so nobody may confirm it.
     """
-    return _hash_all(paths, damaged=False)
+    return _hash_all(paths, accept_damaged=False)
 
 
 def _hash_all(
-    paths: Sequence[FilePath], *, damaged: bool
+    paths: Sequence[FilePath], *, accept_damaged: bool
 ) -> tuple[tuple[Item, ...], tuple[HashingFailure, ...]]:
     if not paths:
         return (), ()
@@ -118,10 +118,10 @@ def _hash_all(
 
     items: list[Item] = []
     failures: list[HashingFailure] = []
-    task = HashTask(Policy(seconds=_SECONDS))
+    task = HashTask(Policy(seconds=_MAX_SECONDS))
     for index, hashed in enumerate(map_ordered(task, map(str, paths), jobs=1)):
-        item = item_from(hashed)
-        if item is not None and (damaged or hashed.error is None):
+        item = make_item(hashed)
+        if item is not None and (accept_damaged or hashed.error is None):
             items.append(item)
         else:
             error = hashed.error or MediaError("undecodable", "no picture in it")
@@ -129,24 +129,26 @@ def _hash_all(
     return tuple(items), tuple(failures)
 
 
-def _moves(hashed: HashedInput) -> bool:
+def _is_clip(hashed: HashedInput) -> bool:
     media = hashed.media
     return media is not None and (media.type in CONTAINERS or media.frames > 1)
 
 
-def item_from(hashed: HashedInput) -> Item | None:
-    """Return the item of a hashed file, or None if no picture of it was hashed."""
-    hashes = tuple(_rounded(one) for one in _shown(hashed.hashes))
-    if hashed.media is None or not any(one.hash.kind.perceptual for one in hashes):
+def make_item(hashed: HashedInput) -> Item | None:
+    """Return the Item of a hashed file, or None if no picture in it was hashed."""
+    hashes = tuple(_round_times(located) for located in _select_visible(hashed.hashes))
+    if hashed.media is None or not any(located.hash.kind.perceptual for located in hashes):
         return None
-    return Item(hashed.media.type, _moves(hashed), hashes)
+    return Item(hashed.media.type, _is_clip(hashed), hashes)
 
 
-def _shown(hashes: Iterable[LocatedHash]) -> Iterable[LocatedHash]:
-    """Yield the hashes of visible frames; a thumbnail or appended file may be another picture."""
-    return (one for one in hashes if one.part_kind == "frame" and one.region in REGIONS)
+def _select_visible(hashes: Iterable[LocatedHash]) -> Iterable[LocatedHash]:
+    """Yield the hashes of visible frames, since thumbnails may show another picture."""
+    return (
+        located for located in hashes if located.part_kind == "frame" and located.region in REGIONS
+    )
 
 
-def _rounded(one: LocatedHash) -> LocatedHash:
-    times = tuple(round(time, 3) for time in one.again)
-    return one._replace(time=round(one.time, 3), again=times)
+def _round_times(located: LocatedHash) -> LocatedHash:
+    times = tuple(round(time, 3) for time in located.again)
+    return located._replace(time=round(located.time, 3), again=times)

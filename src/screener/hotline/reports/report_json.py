@@ -1,7 +1,7 @@
-"""The JSON of a report: written before it is sealed, read after it is opened.
+"""Encode a report as JSON before it is sealed, and decode it after it is unsealed.
 
-Reading trusts nothing, since anybody with the public key can seal anything. Whatever is not exactly
-a report is refused with a sentence. Sizes are checked before contents.
+Decoding checks everything, since anybody with the public key can seal anything. Sizes are checked
+before contents.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from typing import Any
 from screener.errors import HashError
 from screener.hashing.hash import KINDS, Hash
 from screener.hashing.pdq import ORIENTATIONS
-from screener.hotline.language.sentence import marked
-from screener.hotline.model.addresses import LONGEST_ADDRESS, THE_PICTURE, is_picture
+from screener.hotline.language.sentence import mark
+from screener.hotline.model.addresses import MAX_ADDRESS_LENGTH, PICTURE_AS_ADDRESS, is_picture
 from screener.hotline.model.case import LANGUAGES, Language
 from screener.hotline.model.report import (
-    LONGEST_NOTE,
-    MOST_ADDRESSES,
-    MOST_HASHES,
-    MOST_ITEMS,
-    MOST_TIMES,
-    MOST_UPRIGHT,
+    MAX_ADDRESSES,
+    MAX_FRAME_TIMES,
+    MAX_HASHES,
+    MAX_ITEMS,
+    MAX_NOTE_LENGTH,
+    MAX_UPRIGHT_HASHES,
     REGIONS,
     Item,
     Report,
@@ -35,212 +35,215 @@ from screener.hotline.model.report import (
 from screener.hotline.reports.sealed import UnsealError
 from screener.screening.input.located_hash import LocatedHash
 
-_REPORT = "screener-report/1"
-_WITHDRAWAL = "screener-withdrawal/1"
-_REFERENCE = re.compile(r"[0-9a-f]{32}", re.ASCII)
-_COUNTRY = re.compile(r"[A-Z]{2}", re.ASCII)
-_TYPE = re.compile(r"(?:application|audio|image|video)/[a-z0-9.+-]{1,40}", re.ASCII)
-_LARGEST = 10_000_000.0  # seconds or frames
+_REPORT_SCHEMA = "screener-report/1"
+_WITHDRAWAL_SCHEMA = "screener-withdrawal/1"
+_REFERENCE_PATTERN = re.compile(r"[0-9a-f]{32}", re.ASCII)
+_COUNTRY_PATTERN = re.compile(r"[A-Z]{2}", re.ASCII)
+_MIME_TYPE = re.compile(r"(?:application|audio|image|video)/[a-z0-9.+-]{1,40}", re.ASCII)
+_MAX_TIME = 10_000_000.0  # seconds; also the highest number of a part
 
 
 def encode(report: Report | Withdrawal) -> bytes:
     """Return a report or withdrawal as JSON."""
     if isinstance(report, Withdrawal):
-        facts: dict[str, Any] = {"schema": _WITHDRAWAL, "withdrawal": _text(report.token)}
+        fields: dict[str, Any] = {
+            "schema": _WITHDRAWAL_SCHEMA,
+            "withdrawal": _to_base64(report.token),
+        }
     else:
-        facts = {
-            "schema": _REPORT,
+        fields = {
+            "schema": _REPORT_SCHEMA,
             "reference": report.reference,
             "day": report.day.isoformat(),
             "language": report.language,
             "country": report.country,
-            "status_key": _text(report.status_key),
-            "proof": _text(report.proof),
+            "status_key": _to_base64(report.status_key),
+            "proof": _to_base64(report.proof),
             "addresses": list(report.addresses),
             "note": report.note,
-            "items": [_item_facts(item) for item in report.items],
+            "items": [_encode_item(item) for item in report.items],
         }
-    return json.dumps(facts, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
+    return json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
 
 
 def decode(content: bytes) -> Report | Withdrawal:
-    """Read a report or withdrawal. Raises UnsealError if it is not exactly one."""
+    """Return a report or withdrawal. Raises UnsealError if the content is not exactly one."""
     try:
-        facts = json.loads(content, parse_constant=_reject_constant)
-        if not isinstance(facts, dict):
-            raise UnsealError(marked("it is no report"))
-        schema = facts.get("schema")
-        if schema == _WITHDRAWAL:
-            return Withdrawal(_bytes(facts, "withdrawal", 32))
-        if schema != _REPORT:
-            raise UnsealError(marked("it is no report, or of another version"))
-        return _report(facts)
+        fields = json.loads(content, parse_constant=_reject_constant)
+        if not isinstance(fields, dict):
+            raise UnsealError(mark("it is no report"))
+        schema = fields.get("schema")
+        if schema == _WITHDRAWAL_SCHEMA:
+            return Withdrawal(_get_bytes(fields, "withdrawal", 32))
+        if schema != _REPORT_SCHEMA:
+            raise UnsealError(mark("it is no report, or of another version"))
+        return _parse_report(fields)
     except (ValueError, RecursionError, OverflowError):
-        raise UnsealError(marked("its contents cannot be read")) from None
+        raise UnsealError(mark("its contents cannot be read")) from None
 
 
-def _report(facts: Mapping[str, Any]) -> Report:
-    reference = _string(facts, "reference", 32)
-    if not _REFERENCE.fullmatch(reference):
-        raise UnsealError(marked("its reference is invalid"))
-    language = _language(facts)
-    country = facts.get("country")
-    if country is not None and not (isinstance(country, str) and _COUNTRY.fullmatch(country)):
-        raise UnsealError(marked("its country is invalid"))
-    addresses = _addresses(facts)
-    items = _items(facts)
+def _parse_report(fields: Mapping[str, Any]) -> Report:
+    reference = _get_string(fields, "reference", 32)
+    if not _REFERENCE_PATTERN.fullmatch(reference):
+        raise UnsealError(mark("its reference is invalid"))
+    language = _parse_language(fields)
+    country = fields.get("country")
+    if country is not None and not (
+        isinstance(country, str) and _COUNTRY_PATTERN.fullmatch(country)
+    ):
+        raise UnsealError(mark("its country is invalid"))
+    addresses = _parse_addresses(fields)
+    items = _parse_items(fields)
     if not addresses and not any(item.hashes for item in items):
-        raise UnsealError(marked("it reports nothing"))
+        raise UnsealError(mark("it reports nothing"))
     return Report(
         reference,
-        date.fromisoformat(_string(facts, "day", 10)),
+        date.fromisoformat(_get_string(fields, "day", 10)),
         language,
-        _bytes(facts, "status_key", 32),
-        _bytes(facts, "proof", 32),
+        _get_bytes(fields, "status_key", 32),
+        _get_bytes(fields, "proof", 32),
         country,
         addresses,
-        _string(facts, "note", LONGEST_NOTE),
+        _get_string(fields, "note", MAX_NOTE_LENGTH),
         items,
     )
 
 
-def _language(facts: Mapping[str, Any]) -> Language:
-    for one in LANGUAGES:
-        if one == facts.get("language"):
-            return one
-    raise UnsealError(marked("its language is not supported"))
+def _parse_language(fields: Mapping[str, Any]) -> Language:
+    for language in LANGUAGES:
+        if language == fields.get("language"):
+            return language
+    raise UnsealError(mark("its language is not supported"))
 
 
-def _addresses(facts: Mapping[str, Any]) -> tuple[str, ...]:
+def _parse_addresses(fields: Mapping[str, Any]) -> tuple[str, ...]:
     addresses = [
-        _string({"address": value}, "address", LONGEST_ADDRESS)
-        for value in _list(facts, "addresses", MOST_ADDRESSES)
+        _get_string({"address": value}, "address", MAX_ADDRESS_LENGTH)
+        for value in _get_list(fields, "addresses", MAX_ADDRESSES)
     ]
     if any(map(is_picture, addresses)):
-        raise UnsealError(THE_PICTURE)  # it would go into the case and its notices
+        raise UnsealError(PICTURE_AS_ADDRESS)  # otherwise the case and its notices would contain it
     return tuple(dict.fromkeys(addresses))
 
 
-def _items(facts: Mapping[str, Any]) -> tuple[Item, ...]:
-    """Read the items. The hashes are counted before any is read."""
-    tables = list(map(_table, _list(facts, "items", MOST_ITEMS)))
-    counts = [len(_list(table, "hashes", MOST_HASHES)) for table in tables]
-    if sum(counts) > MOST_HASHES:
-        raise UnsealError(marked("it has more than {most} hashes", most=MOST_HASHES))
-    items = tuple(map(_item, tables))
-    if sum(len(item.upright) for item in items) > MOST_UPRIGHT:
-        raise UnsealError(marked("it has more than {most} upright hashes", most=MOST_UPRIGHT))
-    if sum(len(one.again) for item in items for one in item.hashes) > MOST_TIMES:
-        raise UnsealError(marked("it has more than {most} times", most=MOST_TIMES))
+def _parse_items(fields: Mapping[str, Any]) -> tuple[Item, ...]:
+    """Parse the items, after all hashes have been counted."""
+    item_tables = list(map(_check_item, _get_list(fields, "items", MAX_ITEMS)))
+    counts = [len(_get_list(table, "hashes", MAX_HASHES)) for table in item_tables]
+    if sum(counts) > MAX_HASHES:
+        raise UnsealError(mark("it has more than {most} hashes", most=MAX_HASHES))
+    items = tuple(map(_parse_item, item_tables))
+    if sum(len(item.upright_hashes) for item in items) > MAX_UPRIGHT_HASHES:
+        raise UnsealError(mark("it has more than {most} upright hashes", most=MAX_UPRIGHT_HASHES))
+    if sum(len(located.again) for item in items for located in item.hashes) > MAX_FRAME_TIMES:
+        raise UnsealError(mark("it has more than {most} times", most=MAX_FRAME_TIMES))
     return items
 
 
-def _item(facts: Mapping[str, Any]) -> Item:
-    kind = facts.get("type")
-    if kind is not None and not (isinstance(kind, str) and _TYPE.fullmatch(kind)):
-        raise UnsealError(marked("the type of an item is invalid"))
-    moving = facts.get("moving")
-    if not isinstance(moving, bool):
-        raise UnsealError(marked("it does not say whether an item moves"))
-    return Item(kind, moving, tuple(map(_located, facts["hashes"])))
+def _parse_item(fields: Mapping[str, Any]) -> Item:
+    kind = fields.get("type")
+    if kind is not None and not (isinstance(kind, str) and _MIME_TYPE.fullmatch(kind)):
+        raise UnsealError(mark("the type of an item is invalid"))
+    is_clip = fields.get("moving")
+    if not isinstance(is_clip, bool):
+        raise UnsealError(mark("it does not say whether an item moves"))
+    return Item(kind, is_clip, tuple(map(_parse_located_hash, fields["hashes"])))
 
 
-def _item_facts(item: Item) -> dict[str, Any]:
+def _encode_item(item: Item) -> dict[str, Any]:
     return {
         "type": item.type,
-        "moving": item.moving,
+        "moving": item.is_clip,
         "hashes": [
             [
-                one.hash.kind.name,
-                _text(one.hash.value),
-                one.hash.quality,
-                one.detail,
-                ORIENTATIONS.index(one.orientation),
-                REGIONS.index(one.region),
-                one.part,
-                one.time,
-                list(one.again),
+                located.hash.kind.name,
+                _to_base64(located.hash.value),
+                located.hash.quality,
+                located.detail,
+                ORIENTATIONS.index(located.orientation),
+                REGIONS.index(located.region),
+                located.part,
+                located.time,
+                list(located.again),
             ]
-            for one in item.hashes
+            for located in item.hashes
         ],
     }
 
 
-def _located(row: Any) -> LocatedHash:
+def _parse_located_hash(row: Any) -> LocatedHash:
     if not isinstance(row, list) or len(row) != 9:
-        raise UnsealError(marked("a hash in it does not have the fields of a hash"))
+        raise UnsealError(mark("a hash in it does not have the fields of a hash"))
     kind, value, quality, detail, orientation, region, part, time, again = row
     hash_kind = KINDS.get(kind) if isinstance(kind, str) else None
     if hash_kind is None or not hash_kind.computed:
-        raise UnsealError(
-            marked("it has a hash of a kind that a reporter's computer does not make")
-        )
+        raise UnsealError(mark("it has a hash of a kind that a reporter's computer does not make"))
     scores = (quality, detail)
-    most = 100 if hash_kind.perceptual else -1  # digests have no quality
-    if not all(score is None or _is_whole(score, most) for score in scores):
-        raise UnsealError(marked("a hash in it has an invalid quality"))
+    max_score = 100 if hash_kind.perceptual else -1  # digests have no quality
+    if not all(score is None or _is_integer_up_to(score, max_score) for score in scores):
+        raise UnsealError(mark("a hash in it has an invalid quality"))
     if not isinstance(again, list) or not all(map(_is_time, [time, *again])):
-        raise UnsealError(marked("a hash in it has an invalid time"))
+        raise UnsealError(mark("a hash in it has an invalid time"))
     if not (
-        _is_whole(orientation, len(ORIENTATIONS) - 1)
-        and _is_whole(region, len(REGIONS) - 1)
-        and _is_whole(part, int(_LARGEST))
+        _is_integer_up_to(orientation, len(ORIENTATIONS) - 1)
+        and _is_integer_up_to(region, len(REGIONS) - 1)
+        and _is_integer_up_to(part, int(_MAX_TIME))
     ):
-        raise UnsealError(marked("a hash in it has an invalid place"))
+        raise UnsealError(mark("a hash in it has an invalid place"))
     try:
-        value = Hash(hash_kind, _bytes({"value": value}, "value", None), quality)
+        value = Hash(hash_kind, _get_bytes({"value": value}, "value", None), quality)
     except HashError:
-        raise UnsealError(marked("it has an invalid {kind}", kind=hash_kind.name)) from None
+        raise UnsealError(mark("it has an invalid {kind}", kind=hash_kind.name)) from None
     return LocatedHash(
         value, ORIENTATIONS[orientation], REGIONS[region], part, float(time),
         detail=detail, again=tuple(map(float, again)),
     )  # fmt: skip
 
 
-def _is_whole(value: object, most: int) -> bool:
-    return type(value) is int and 0 <= value <= most
+def _is_integer_up_to(value: object, maximum: int) -> bool:
+    return type(value) is int and 0 <= value <= maximum
 
 
 def _is_time(value: object) -> bool:
-    # Comparing works for integers of any size and is false for NaN.
-    return isinstance(value, int | float) and type(value) is not bool and 0 <= value <= _LARGEST
+    # The comparison accepts integers of any size and is false for NaN.
+    return isinstance(value, int | float) and type(value) is not bool and 0 <= value <= _MAX_TIME
 
 
-def _table(value: object) -> Mapping[str, Any]:
+def _check_item(value: object) -> Mapping[str, Any]:
     if not isinstance(value, dict):
-        raise UnsealError(marked("an item in it is invalid"))
+        raise UnsealError(mark("an item in it is invalid"))
     return value
 
 
-def _list(facts: Mapping[str, Any], name: str, most: int) -> Sequence[Any]:
-    value = facts.get(name)
+def _get_list(fields: Mapping[str, Any], name: str, max_length: int) -> Sequence[Any]:
+    value = fields.get(name)
     if not isinstance(value, list):
-        raise UnsealError(marked("it has no {field}", field=name))
-    if len(value) > most:
-        raise UnsealError(marked("it has more than {most} {field}", most=most, field=name))
+        raise UnsealError(mark("it has no {field}", field=name))
+    if len(value) > max_length:
+        raise UnsealError(mark("it has more than {most} {field}", most=max_length, field=name))
     return value
 
 
-def _string(facts: Mapping[str, Any], name: str, longest: int) -> str:
-    value = facts.get(name)
-    if not isinstance(value, str) or len(value) > longest:
-        raise UnsealError(marked("its {field} is missing or too long", field=name))
-    value.encode("utf-8")  # a lone surrogate, which no file can hold, is a ValueError
+def _get_string(fields: Mapping[str, Any], name: str, max_length: int) -> str:
+    value = fields.get(name)
+    if not isinstance(value, str) or len(value) > max_length:
+        raise UnsealError(mark("its {field} is missing or too long", field=name))
+    value.encode("utf-8")  # raises ValueError for a lone surrogate, which cannot be stored
     return value
 
 
-def _bytes(facts: Mapping[str, Any], name: str, size: int | None) -> bytes:
-    value = facts.get(name)
+def _get_bytes(fields: Mapping[str, Any], name: str, size: int | None) -> bytes:
+    value = fields.get(name)
     try:
         value = base64.b64decode(value if isinstance(value, str) else "", validate=True)
     except binascii.Error:
         value = b""
     if not value or (size is not None and len(value) != size):
-        raise UnsealError(marked("its {field} is missing or has the wrong length", field=name))
+        raise UnsealError(mark("its {field} is missing or has the wrong length", field=name))
     return value
 
 
-def _text(value: bytes) -> str:
+def _to_base64(value: bytes) -> str:
     return base64.b64encode(value).decode()
 
 

@@ -1,6 +1,6 @@
-"""Sealed files: a report encrypted to a hotline's public key, in one of two lengths.
+"""Sealed files: a report in a NaCl sealed box for a hotline's public key.
 
-A NaCl sealed box. docs/hotline.md lists what an onlooker still learns.
+A file has one of two lengths. docs/hotline.md lists what an onlooker still learns.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from screener.errors import HotlineError
-from screener.hotline.language.sentence import Sentence, marked, why
+from screener.hotline.language.sentence import Sentence, describe_os_error, mark
 from screener.system import files
 from screener.system.installation import format_install
 
@@ -25,92 +25,94 @@ if TYPE_CHECKING:
     from nacl.public import PrivateKey, PublicKey
 
 MAGIC = b"screener-sealed/1\n"
-# Padded content has one of these lengths. The first holds many addresses, a note, and all pictures
-# and most clips that a person has of themselves, so the length does not distinguish them.
-LENGTHS = (1 << 19, 1 << 22)
-_OVERHEAD = 48  # bytes that a sealed box adds: an ephemeral key and an authenticator
-LARGEST = len(MAGIC) + LENGTHS[-1] + _OVERHEAD
-_PREFIX = 4  # bytes of the content's length
-_PUBLIC = "screener-hotline-public-key/1"
-_SECRET = "screener-hotline-secret-key/1"
-_LARGEST_KEY = 1024  # bytes of its file
+# Lengths of padded content in bytes. The first suffices for many addresses, a note, pictures and
+# most clips, so the length does not distinguish such reports.
+CONTENT_LENGTHS = (1 << 19, 1 << 22)
+_SEAL_OVERHEAD = 48  # bytes of the ephemeral key and the authenticator
+MAX_FILE_BYTES = len(MAGIC) + CONTENT_LENGTHS[-1] + _SEAL_OVERHEAD
+_LENGTH_PREFIX_SIZE = 4  # bytes
+_PUBLIC_KEY_LABEL = "screener-hotline-public-key/1"
+_SECRET_KEY_LABEL = "screener-hotline-secret-key/1"
+_MAX_KEY_FILE_BYTES = 1024
 
-_SECRET_BYTES = 20
-_CHECK_BYTES = 5  # of a checksum that finds slips: eight characters of base32
-_GROUP = 4
-# Digits that are read as the letter that looks like them.
+_SECRET_SIZE = 20
+_CHECKSUM_SIZE = 5  # bytes, to detect typing errors: eight characters of base32
+_GROUP_LENGTH = 4
+# Digits that look like a letter are read as that letter.
 _LOOKALIKES = str.maketrans("018", "OLB")
 
 
 @dataclass(frozen=True)
 class Secret:
-    """A reporter's secret; `text` shows it, `str` does not."""
+    """A reporter's secret. `text` shows it, `repr` does not."""
 
     value: bytes = field(repr=False)
 
     @classmethod
     def make(cls) -> Secret:
         """Return a random secret."""
-        return cls(secrets.token_bytes(_SECRET_BYTES))
+        return cls(secrets.token_bytes(_SECRET_SIZE))
 
     @classmethod
     def parse(cls, text: str) -> Secret:
-        """Read a secret as a person types it. Raises HotlineError.
+        """Parse a secret that a person typed.
 
-        Case, script of the digits, hyphens and invisible characters do not matter.
+        Case, script of the digits, hyphens and invisible characters do not matter. Raises
+        HotlineError if the checksum does not match.
         """
         letters = (str(unicodedata.digit(c)) if c.isdigit() else c for c in text if c.isalnum())
         try:
             decoded = base64.b32decode("".join(letters).upper().translate(_LOOKALIKES))
         except ValueError:
             decoded = b""
-        value, check = decoded[:_SECRET_BYTES], decoded[_SECRET_BYTES:]
-        if len(check) != _CHECK_BYTES or check != _derived(value, "check", _CHECK_BYTES):
-            raise HotlineError(
-                marked("this is not the secret of a report: look for a typing error")
-            )
+        value, checksum = decoded[:_SECRET_SIZE], decoded[_SECRET_SIZE:]
+        if len(checksum) != _CHECKSUM_SIZE or checksum != _derive(value, "check", _CHECKSUM_SIZE):
+            raise HotlineError(mark("this is not the secret of a report: look for a typing error"))
         return cls(value)
 
     @property
     def text(self) -> str:
-        """Return the secret for the reporter: groups of four letters and digits."""
-        check = _derived(self.value, "check", _CHECK_BYTES)
-        letters = base64.b32encode(self.value + check).decode()
-        return "-".join(letters[at : at + _GROUP] for at in range(0, len(letters), _GROUP))
+        """The secret in groups of four letters and digits."""
+        checksum = _derive(self.value, "check", _CHECKSUM_SIZE)
+        letters = base64.b32encode(self.value + checksum).decode()
+        return "-".join(
+            letters[start : start + _GROUP_LENGTH]
+            for start in range(0, len(letters), _GROUP_LENGTH)
+        )
 
     @property
     def status_key(self) -> bytes:
-        """Return the key by which the status is found and read; the hotline has it."""
-        return _derived(self.value, "status", 32)
+        """Key to find and decrypt the status; the hotline has it too."""
+        return _derive(self.value, "status", 32)
 
     @property
     def withdrawal(self) -> bytes:
-        """Return the token that a withdrawal contains; the hotline has only its `proof`."""
-        return _derived(self.value, "withdrawal", 32)
+        """Token in a withdrawal; the hotline has only its proof (see `derive_proof`)."""
+        return _derive(self.value, "withdrawal", 32)
 
 
-def proof(withdrawal: bytes) -> bytes:
-    """Return what the hotline stores to recognise a withdrawal token."""
-    return _derived(withdrawal, "proof", 32)
+def derive_proof(withdrawal: bytes) -> bytes:
+    """Return the value by which the hotline recognises a withdrawal token."""
+    return _derive(withdrawal, "proof", 32)
 
 
-def _derived(value: bytes, purpose: str, size: int) -> bytes:
+def _derive(value: bytes, purpose: str, size: int) -> bytes:
     return hashlib.blake2b(
         key=value, person=f"scr-{purpose}".encode()[:16], digest_size=size
     ).digest()
 
 
 class UnsealError(Exception):
-    """A file that cannot be opened; `why` is a sentence."""
+    """A file that cannot be unsealed; `reason` is a sentence."""
 
-    def __init__(self, why: Sentence) -> None:
-        super().__init__(why)
-        self.why = why
+    def __init__(self, reason: Sentence) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 @dataclass(frozen=True)
 class Keys:
-    """The paths of a hotline's keys: the public one for everybody, the secret one 0600."""
+    """Paths of a hotline's public key, for everybody, and secret key, with mode 0600."""
 
     public: Path
     secret: Path
@@ -119,133 +121,136 @@ class Keys:
 def make_keys(folder: str | PathLike[str]) -> Keys:
     """Write a key pair as `hotline.pub` and `hotline.key` in a folder.
 
-    Raises HotlineError if one exists, since nobody could read reports to a lost key.
+    Raises HotlineError if one exists, since nobody can read reports to an overwritten key.
     """
-    check_library()
+    check_nacl()
     from nacl.public import PrivateKey
 
     folder = Path(folder)
     keys = Keys(folder / "hotline.pub", folder / "hotline.key")
     for path in (keys.public, keys.secret):
         if os.path.lexists(path):
-            message = marked("{file} exists already; choose another folder")
+            message = mark("{file} exists already; choose another folder")
             raise HotlineError(message, file=path)
     key = PrivateKey.generate()
-    write_new(keys.secret, _line(_SECRET, bytes(key)))
-    write_new(keys.public, _line(_PUBLIC, bytes(key.public_key)))
+    write_new(keys.secret, _format_key_line(_SECRET_KEY_LABEL, bytes(key)))
+    write_new(keys.public, _format_key_line(_PUBLIC_KEY_LABEL, bytes(key.public_key)))
     os.chmod(keys.public, 0o644)
     return keys
 
 
-def public_key(path: str | PathLike[str]) -> PublicKey:
-    """Read a public key. Raises HotlineError."""
-    check_library()
+def read_public_key(path: str | PathLike[str]) -> PublicKey:
+    """Read a public key. Raises HotlineError if the file has none or PyNaCl is missing."""
+    check_nacl()
     from nacl.public import PublicKey
 
-    return PublicKey(_read_key(path, _PUBLIC))
+    return PublicKey(_read_key(path, _PUBLIC_KEY_LABEL))
 
 
-def secret_key(path: str | PathLike[str]) -> PrivateKey:
-    """Read a secret key. Raises HotlineError."""
-    check_library()
+def read_secret_key(path: str | PathLike[str]) -> PrivateKey:
+    """Read a secret key. Raises HotlineError if the file has none or PyNaCl is missing."""
+    check_nacl()
     from nacl.public import PrivateKey
 
-    return PrivateKey(_read_key(path, _SECRET))
+    return PrivateKey(_read_key(path, _SECRET_KEY_LABEL))
 
 
 def seal(content: bytes, key: PublicKey) -> bytes:
-    """Return a sealed file of some content. Raises HotlineError if it is too long."""
+    """Return the sealed content. Raises HotlineError if it is too long."""
     from nacl.public import SealedBox
 
-    return MAGIC + SealedBox(key).encrypt(padded(content))
+    return MAGIC + SealedBox(key).encrypt(pad(content))
 
 
 def unseal(data: bytes, key: PrivateKey) -> bytes:
-    """Return the content of a sealed file. Raises UnsealError."""
+    """Return the content of a sealed file. Raises UnsealError if it cannot be opened."""
     from nacl.exceptions import CryptoError
     from nacl.public import SealedBox
 
     if not data.startswith(MAGIC):
-        raise UnsealError(marked("it is no report to a hotline"))
-    if len(data) - len(MAGIC) - _OVERHEAD not in LENGTHS:
-        raise UnsealError(marked("it is cut short, or does not have the length of a report"))
+        raise UnsealError(mark("it is no report to a hotline"))
+    if len(data) - len(MAGIC) - _SEAL_OVERHEAD not in CONTENT_LENGTHS:
+        raise UnsealError(mark("it is cut short, or does not have the length of a report"))
     try:
         content = SealedBox(key).decrypt(data[len(MAGIC) :])
     except CryptoError:
-        raise UnsealError(marked("it is sealed to another key, or was changed")) from None
-    return _unpadded(content)
+        raise UnsealError(mark("it is sealed to another key, or was changed")) from None
+    return _unpad(content)
 
 
 def read_file(path: Path) -> bytes:
-    """Read a file that may be a sealed one. Raises UnsealError."""
+    """Read a possibly sealed file. Raises UnsealError if it is unreadable or too large."""
     try:
         if not path.is_file():
-            raise UnsealError(marked("it is no file"))
+            raise UnsealError(mark("it is no file"))
         with path.open("rb") as stream:
-            data = stream.read(LARGEST + 1)
+            data = stream.read(MAX_FILE_BYTES + 1)
     except OSError:
-        raise UnsealError(marked("it cannot be read")) from None
-    if len(data) > LARGEST:
-        raise UnsealError(marked("it is larger than a report can be"))
+        raise UnsealError(mark("it cannot be read")) from None
+    if len(data) > MAX_FILE_BYTES:
+        raise UnsealError(mark("it is larger than a report can be"))
     return data
 
 
-def padded(content: bytes) -> bytes:
-    """Return content with its length in front and zeros behind. Raises HotlineError."""
-    for length in LENGTHS:
-        if len(content) + _PREFIX <= length:
-            return (len(content).to_bytes(_PREFIX, "big") + content).ljust(length, b"\0")
-    raise HotlineError(marked("this is too much for one report: make several"))
+def pad(content: bytes) -> bytes:
+    """Pad content to one of the lengths. Raises HotlineError if it is too long."""
+    for length in CONTENT_LENGTHS:
+        if len(content) + _LENGTH_PREFIX_SIZE <= length:
+            return (len(content).to_bytes(_LENGTH_PREFIX_SIZE, "big") + content).ljust(
+                length, b"\0"
+            )
+    raise HotlineError(mark("this is too much for one report: make several"))
 
 
-def _unpadded(box: bytes) -> bytes:
-    length = int.from_bytes(box[:_PREFIX], "big")
-    content, rest = box[_PREFIX : _PREFIX + length], box[_PREFIX + length :]
-    if len(content) != length or rest.strip(b"\0"):
-        raise UnsealError(marked("its padding is not that of a report"))
+def _unpad(box: bytes) -> bytes:
+    length = int.from_bytes(box[:_LENGTH_PREFIX_SIZE], "big")
+    content, padding = (
+        box[_LENGTH_PREFIX_SIZE : _LENGTH_PREFIX_SIZE + length],
+        box[_LENGTH_PREFIX_SIZE + length :],
+    )
+    if len(content) != length or padding.strip(b"\0"):
+        raise UnsealError(mark("its padding is not that of a report"))
     return content
 
 
 def write_new(path: Path, data: bytes) -> None:
-    """Write a new file that only its owner can read, atomically. Raises HotlineError."""
+    """Write a new file atomically, for its owner only. Raises HotlineError if that fails."""
     try:
         with files.write_atomically(path, replace=False) as (handle,):
             files.current.write(handle, data)
     except FileExistsError:
-        raise HotlineError(
-            marked("{file} exists already; choose another name"), file=path
-        ) from None
+        raise HotlineError(mark("{file} exists already; choose another name"), file=path) from None
     except OSError as error:
         raise HotlineError(
-            marked("{file} cannot be written: {why}"), file=path, why=why(error)
+            mark("{file} cannot be written: {why}"), file=path, why=describe_os_error(error)
         ) from None
 
 
-def _line(label: str, key: bytes) -> bytes:
+def _format_key_line(label: str, key: bytes) -> bytes:
     return f"{label} {base64.b64encode(key).decode()}\n".encode()
 
 
 def _read_key(path: str | PathLike[str], label: str) -> bytes:
     try:
         with open(os.fspath(path), "rb") as stream:  # fspath refuses a file descriptor
-            found, _, text = stream.read(_LARGEST_KEY).strip().partition(b" ")
+            found_label, _, text = stream.read(_MAX_KEY_FILE_BYTES).strip().partition(b" ")
         key = base64.b64decode(text, validate=True)
     except OSError as error:
-        message = marked("the key {file} cannot be read: {why}")
-        raise HotlineError(message, file=path, why=why(error)) from error
+        message = mark("the key {file} cannot be read: {why}")
+        raise HotlineError(message, file=path, why=describe_os_error(error)) from error
     except (binascii.Error, ValueError):
-        found, key = b"", b""
-    if found != label.encode() or len(key) != 32:
-        if label == _PUBLIC:
-            raise HotlineError(marked("{file} holds no public key of a hotline"), file=path)
-        raise HotlineError(marked("{file} holds no secret key of a hotline"), file=path)
+        found_label, key = b"", b""
+    if found_label != label.encode() or len(key) != 32:
+        if label == _PUBLIC_KEY_LABEL:
+            raise HotlineError(mark("{file} holds no public key of a hotline"), file=path)
+        raise HotlineError(mark("{file} holds no secret key of a hotline"), file=path)
     return key
 
 
-def check_library() -> None:
-    """Raise HotlineError without PyNaCl, which is imported only to seal or open."""
+def check_nacl() -> None:
+    """Raise HotlineError if PyNaCl is missing. Only sealing and unsealing import it."""
     try:
         import nacl.public  # noqa: F401
     except ImportError:
-        message = marked("reports need an extra: {install}")
+        message = mark("reports need an extra: {install}")
         raise HotlineError(message, install=format_install("hotline")) from None

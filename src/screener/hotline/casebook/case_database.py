@@ -1,6 +1,6 @@
-"""The casebook's database: its schema, its creation, and transactions.
+"""The casebook's database: schema, creation and transactions.
 
-Its rollback journal keeps no deleted data, unlike a write-ahead log.
+It uses a rollback journal, since a write-ahead log would keep deleted data.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ from functools import partial
 from pathlib import Path
 
 from screener.errors import HotlineError
-from screener.hotline.casebook.column_checks import FORMS
-from screener.hotline.language.sentence import marked
+from screener.hotline.casebook.case_columns import FORMS
+from screener.hotline.language.sentence import mark
 from screener.system import files
 from screener.system.files import open_private
 from screener.system.row_checks import find_damaged_rows
 from screener.system.sqlite_files import open_database, transaction
 
-DATABASE = "cases.sqlite"
-FORMAT = 2
-_MAKING = ".making"
+FILE_NAME = "cases.sqlite"
+FORMAT_VERSION = 2
+_CREATION_MARKER = ".making"
 _WAIT_SECONDS = 10.0
 
 _SCHEMA = """
@@ -87,35 +87,38 @@ CREATE TABLE log(seq INTEGER PRIMARY KEY, facts TEXT NOT NULL);
 
 
 @contextlib.contextmanager
-def making(folder: Path) -> Iterator[None]:
-    """Mark a folder as half made while a hotline is created in it. The mark survives a crash."""
-    mark = folder / _MAKING
-    mark.touch(mode=0o600)
+def mark_creation(folder: Path) -> Iterator[None]:
+    """Mark a folder while a hotline is created in it. The mark survives a crash."""
+    marker = folder / _CREATION_MARKER
+    marker.touch(mode=0o600)
     files.current.sync_folder(folder)
     yield
     files.current.sync_folder(folder)
-    mark.unlink()
+    marker.unlink()
 
 
-def is_half_made(folder: Path) -> bool:
+def is_half_created(folder: Path) -> bool:
     """Return whether the creation of a hotline in a folder was interrupted."""
-    return (folder / _MAKING).exists()
+    return (folder / _CREATION_MARKER).exists()
 
 
 def create(folder: Path) -> None:
-    """Create the database, replacing one left by an interrupted creation. Raises HotlineError."""
-    for name in (DATABASE, f"{DATABASE}-journal"):
+    """Create the database, replacing one that an interrupted creation left.
+
+    Raises HotlineError if it cannot be written.
+    """
+    for name in (FILE_NAME, f"{FILE_NAME}-journal"):
         (folder / name).unlink(missing_ok=True)
-    os.close(open_private(folder / DATABASE, os.O_CREAT | os.O_EXCL | os.O_RDWR))
-    with _connected(folder) as connection:
+    os.close(open_private(folder / FILE_NAME, os.O_CREAT | os.O_EXCL | os.O_RDWR))
+    with _connect(folder) as connection:
         connection.executescript(f"BEGIN; {_SCHEMA} COMMIT;")
-        connection.execute("INSERT INTO meta VALUES ('format', ?)", (str(FORMAT),))
+        connection.execute("INSERT INTO meta VALUES ('format', ?)", (str(FORMAT_VERSION),))
 
 
 @contextlib.contextmanager
-def writing(folder: Path) -> Iterator[sqlite3.Connection]:
-    """Yield a writing transaction: committed and synced at the end, rolled back on any error."""
-    with _connected(folder) as connection:
+def begin_write(folder: Path) -> Iterator[sqlite3.Connection]:
+    """Begin a transaction that is committed and synced, or rolled back on any error."""
+    with _connect(folder) as connection:
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA secure_delete = ON")
         with transaction(connection):
@@ -123,61 +126,59 @@ def writing(folder: Path) -> Iterator[sqlite3.Connection]:
 
 
 @contextlib.contextmanager
-def reading(folder: Path) -> Iterator[sqlite3.Connection]:
-    """Yield a transaction that sees one state of the database."""
-    with _connected(folder) as connection:
+def begin_read(folder: Path) -> Iterator[sqlite3.Connection]:
+    """Begin a transaction that sees one state of the database."""
+    with _connect(folder) as connection:
         connection.execute("BEGIN")
         yield connection
 
 
-def _connected(folder: Path) -> contextlib.AbstractContextManager[sqlite3.Connection]:
-    # Readers open it to write as well: the first after a crash rolls back what was not committed.
+def _connect(folder: Path) -> contextlib.AbstractContextManager[sqlite3.Connection]:
+    # Readers need write access, to roll back an uncommitted transaction after a crash.
     return open_database(
-        folder / DATABASE, "rw", FORMS, wait=_WAIT_SECONDS,
-        failed=partial(_unusable, folder), damaged=partial(_damaged, folder),
+        folder / FILE_NAME, "rw", FORMS, wait=_WAIT_SECONDS,
+        failed=partial(_make_error, folder), damaged=partial(_make_damage_error, folder),
     )  # fmt: skip
 
 
-def check(folder: Path) -> None:
-    """Raise HotlineError, with the remedy, unless a folder is a hotline of this version."""
-    if is_half_made(folder):
-        message = marked(
+def check_folder(folder: Path) -> None:
+    """Raise HotlineError unless a folder is a complete hotline of this version."""
+    if is_half_created(folder):
+        message = mark(
             "the creation of the hotline {folder} was interrupted: `screener hotline create"
             " {folder}` completes it"
         )
         raise HotlineError(message, folder=folder)
-    if not (folder / DATABASE).is_file():
-        message = marked(
+    if not (folder / FILE_NAME).is_file():
+        message = mark(
             "there is no hotline in {folder}; `screener hotline create {folder}` creates one"
         )
         raise HotlineError(message, folder=folder)
-    with reading(folder) as connection:
+    with begin_read(folder) as connection:
         try:
             row = connection.execute("SELECT value FROM meta WHERE name = 'format'").fetchone()
         except sqlite3.OperationalError:
             row = None
-    if row is None or row[0] != str(FORMAT):
-        message = marked("{folder} was written by another version of screener")
+    if row is None or row[0] != str(FORMAT_VERSION):
+        message = mark("{folder} was written by another version of screener")
         raise HotlineError(message, folder=folder)
 
 
 def check_rows(folder: Path) -> None:
     """Raise HotlineError if any row of the casebook is damaged.
 
-    A case with an invalid state would be late without anybody noticing.
+    Nobody would notice that a case with an invalid state is overdue.
     """
-    with reading(folder) as connection:
-        if (found := next(find_damaged_rows(connection, FORMS), None)) is not None:
-            raise _damaged(folder, found)
+    with begin_read(folder) as connection:
+        if (damaged_row := next(find_damaged_rows(connection, FORMS), None)) is not None:
+            raise _make_damage_error(folder, damaged_row)
 
 
-def _unusable(folder: Path, why: str) -> HotlineError:
-    return HotlineError(
-        marked("the hotline {folder} cannot be used: {why}"), folder=folder, why=why
-    )
+def _make_error(folder: Path, why: str) -> HotlineError:
+    return HotlineError(mark("the hotline {folder} cannot be used: {why}"), folder=folder, why=why)
 
 
-def _damaged(folder: Path, row: str) -> HotlineError:
-    return _unusable(
-        folder, f"{DATABASE} is damaged: {row}; put a sound copy of the folder in its place"
+def _make_damage_error(folder: Path, row: str) -> HotlineError:
+    return _make_error(
+        folder, f"{FILE_NAME} is damaged: {row}; put a sound copy of the folder in its place"
     )
