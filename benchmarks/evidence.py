@@ -48,7 +48,7 @@ from screener.reporting.calibration.count import Count
 THRESHOLD = 80
 THRESHOLDS = range(40, 165, 5)
 RADIUS = 31
-FLOOR, DETAILED = 50, 45  # of PDQ's quality for distance, and of the detail score for evidence
+FLOOR, DETAILED = 50, 50  # of PDQ's quality for distance, and of the detail score for evidence
 LEAST = -(2**14)  # less evidence than any code has
 EACH = 40  # pictures drawn of each family
 RIVALS = ("plain PDQ", "pHash", "perception pHash")
