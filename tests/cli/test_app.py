@@ -719,7 +719,7 @@ def test_a_signal_amid_a_finaliser_is_not_lost():
 
 
 @pytest.mark.parametrize(
-    ("amid", "behind", "code"), [(True, "_bug", 130), (False, "_flush", 130),
+    ("amid", "behind", "code"), [(True, "_describe_bug", 130), (False, "_flush_output", 130),
                                  (False, "process.ignore_stop_signals", 0)]
 )  # fmt: skip
 def test_a_stop_breaks_nothing_off(amid, behind, code):

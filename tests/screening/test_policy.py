@@ -228,7 +228,7 @@ def test_a_policy_file_has_the_fields_as_keys_and_tables(tmp_path):
         (Policy.load, "[radius]\npdq = 20"),
         (Terms.load, "tlp = 'RED'"),
         (ColumnMapping.load, "[columns]\nX = 'md5'"),
-        (export_list._category_numbers, "[a-scheme]\nA = 1"),
+        (export_list._read_category_numbers, "[a-scheme]\nA = 1"),
         (Table.load, "[en]\na = 1"),
     ],
     ids=["policy", "terms", "mapping", "categories", "hotline"],
