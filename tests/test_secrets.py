@@ -345,7 +345,7 @@ def test_a_value_of_a_cache_that_became_a_text_is_not_told(make_list, tmp_path):
         cache.add([engine.hasher.hash(tmp_path / "a.txt")], engine.hasher)
     spoilt(tmp_path / "a.cache", "UPDATE codes SET bytes = CAST('fifteen' || x'ff' AS TEXT)")
     with HashCache.open(tmp_path / "a.cache") as cache, pytest.raises(OutputError) as caught:
-        list(cache.load([1], set(cache.makings())))
+        list(cache.load_inputs([1], set(cache.list_settings())))
 
     assert "fifteen" not in "".join(traceback.format_exception(caught.value))
 

@@ -146,7 +146,7 @@ def on_terminal(call, *, with_results):
 def test_the_help_of_scan_explains_unordered():
     """Next to the order of the lines."""
     told = " ".join(screener("scan", "--help").stdout.split())
-    assert "so one slow file delays the lines behind it. With --unordered, each line" in told
+    assert "so one slow file delays the lines after it. With --unordered, each line" in told
     assert "screener scan - --list known.list --unordered" in told
     assert "the archive's own line follows them" in told
 

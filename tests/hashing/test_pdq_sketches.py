@@ -201,7 +201,8 @@ def test_the_score_of_a_sketch_is_bounded():
     worst = bytes.fromhex("d3f9121a4119ba189de167bb4b196c042c24431163fb28e7a8e6bcf6029c0802")
     other = worst[:4] + bytes([worst[4] ^ 2]) + worst[5:]
     (least,), _ = detail.pattern_bounds(worst, b"\1")
-    assert detail.pattern_scores([other, worst]) == [least, 78] == [73, 78]
+    assert detail.pattern_scores([other, worst]) == [82, 87]
+    assert least == 81  # by the half that is for rounding
 
 
 @pytest.fixture

@@ -237,7 +237,7 @@ def test_a_file_that_was_refused_or_could_not_be_begun_is_free_again(tmp_path, m
     def refuses(*_):
         raise PermissionError("not yours")
 
-    with pytest.raises(OutputError, match="no result") as refused:
+    with pytest.raises(OutputError, match="not a result") as refused:
         output.resume_jsonl(path, engine)
     path.write_bytes(b"")
     with monkeypatch.context() as patch:

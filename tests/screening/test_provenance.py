@@ -90,6 +90,6 @@ def test_a_repeated_warning_prints_once_without_control_characters(capsys):
             log.info("nothing")
         log.error("another")
     finally:
-        logging.getLogger("screener").removeHandler(streams._WARNINGS)
+        logging.getLogger("screener").removeHandler(streams._WARNING_PRINTER)
 
     assert capsys.readouterr().err == "screener: odd \ufffd[31mname\nscreener: another\n"

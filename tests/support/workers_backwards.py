@@ -27,9 +27,14 @@ class Doing:
         self.orders.append((task, target, budget, way))
         return task
 
+    @property
+    def free(self):
+        """Whether it takes another one; a worker may have so many ahead."""
+        return len(self.orders) < 128
+
     def least_busy(self):
-        """As many ahead as a worker may have."""
-        return self if len(self.orders) < 128 else None
+        """Itself, its only worker."""
+        return self if self.free else None
 
     def collect(self, awaited=None):
         """Do the first half of what is to be done."""

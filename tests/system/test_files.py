@@ -10,7 +10,7 @@ import pytest
 from list_values import putting, value
 
 from screener import HammingIndex, HashList, output
-from screener.hotline.casebook import database
+from screener.hotline.casebook import case_database
 from screener.lists.store import match_counts
 from screener.scanning.cache.hash_cache import HashCache
 from screener.system import files
@@ -40,7 +40,7 @@ def test_what_is_made_can_be_opened_again_by_its_owner(tmp_path, umask):
     with output.open_jsonl(tmp_path / "results.jsonl"):
         pass
     HammingIndex.build(np.zeros((2, 8), np.uint8)).save(tmp_path / "codes.idx")
-    database.create(tmp_path)
+    case_database.create(tmp_path)
 
     modes = {
         path.relative_to(tmp_path): oct(stat.S_IMODE(path.stat().st_mode))

@@ -46,7 +46,7 @@ def log(path):
 def folder(path):
     """A partner's folder, while a notice is written."""
     path.mkdir()
-    with delivery._locked(path):
+    with delivery._lock(path):
         yield
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from screener import EdgeFilter, Policy
 from screener.errors import HotlineError, ListError, PolicyError
-from screener.hotline.reports.sealed import public_key
+from screener.hotline.reports.sealed import read_public_key
 from screener.hotline.toml_table import Table
 from screener.lists.formats.mapping import ColumnMapping
 from screener.lists.terms import Terms
@@ -35,7 +35,7 @@ def test_what_is_no_such_file_is_refused_by_name(tmp_path, load, error, content)
         load(path)
 
 
-@pytest.mark.parametrize("load", [*(load for load, _ in READERS), EdgeFilter.open, public_key])
+@pytest.mark.parametrize("load", [*(load for load, _ in READERS), EdgeFilter.open, read_public_key])
 def test_a_number_is_no_file(tmp_path, load):
     """Python would read what the program has open by that number, and close it."""
     with (tmp_path / "mine").open("w+") as mine:

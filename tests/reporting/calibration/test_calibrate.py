@@ -18,7 +18,7 @@ from notice_case import HOTLINE, ITEM_HASHES, RECEIVED, WRITTEN, case, partner
 from screener import Policy, Screener, output
 from screener.errors import ListError, MediaError, OutputError, PolicyError, ScreenerError
 from screener.hashing.hash import KINDS
-from screener.hotline.language.translator import translator
+from screener.hotline.language.translator import get_translator
 from screener.hotline.notices import notice_files
 from screener.hotline.notices.notice import make_notice
 from screener.hotline.pages import status_page
@@ -348,7 +348,7 @@ def test_each_command_writes_over_its_own_pages_alone(known, benign, tmp_path):
         status_page.write_html(path, [], now=RECEIVED, language="ar", hotline=HOTLINE)
 
     def noticed():
-        path.write_text(notice_files.render_html(one, translator("fr")))
+        path.write_text(notice_files.render_html(one, get_translator("fr")))
 
     def elsewhere():
         path.write_text("<!doctype html>\n<html></html>")

@@ -9,7 +9,7 @@ from drawn_videos import clip, panned, tracks
 
 from screener import HashList, Screener
 from screener.cli.app import cli
-from screener.cli.hash_lines import match
+from screener.cli.hash_lines import match_lines
 from screener.hashing import vpdq_value
 from screener.hashing.hash import KINDS, Hash
 from screener.lists.store.records import derive_entry
@@ -85,8 +85,8 @@ def test_a_written_vpdq_is_imported_as_the_same_value_and_matches(material, tmp_
 
     engine = Screener(known)
     line, _ = written(path, "--kinds", "vpdq", "--lines")
-    (piped,) = match(engine, stream(line))
-    (wrong, *_) = match(engine, stream(text))
+    (piped,) = match_lines(engine, stream(line))
+    (wrong, *_) = match_lines(engine, stream(text))
     assert "--lines" in wrong.detail
     (screened,) = engine.screen(path).matches
     assert (piped.matches[0].distance, piped.matches[0].video.found) == (0, 6)

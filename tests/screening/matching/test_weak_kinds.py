@@ -255,7 +255,7 @@ def test_a_hotline_takes_no_weak_hit_for_a_known_picture(make_list, scene, tmp_p
     scene(1).save(tmp_path / "one.png")
     whole = item_of(tmp_path / "one.png")
     seen = tuple(one for one in whole.hashes if one.hash.kind.weak)
-    weak = Item(whole.type, whole.moving, seen)
+    weak = Item(whole.type, whole.is_clip, seen)
     trusted = make_list([{"id": "listed", **texts(scene(1), "ahash", "pdq")}], name="trusted")
     desk = make_desk(tmp_path / "hotline", trusted=[trusted.path])
 

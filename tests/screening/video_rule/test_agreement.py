@@ -115,7 +115,7 @@ def test_a_copy_is_found_though_vpdq_counts_frames(tmp_path, monkeypatch, long):
     between.
     """
     if long:
-        monkeypatch.setattr(Sampling, "between", lambda *_: None)
+        monkeypatch.setattr(Sampling, "compute_step_between", lambda *_: None)
     shown = [Image.fromarray(one[:, :, ::-1]) for one in shaken(8, seed=6)]
     times = [number * 1001 / 24000 for number in range(len(shown))]
     path = tmp_path / "scene.mp4"
@@ -188,10 +188,15 @@ def test_sampling_is_finer_if_a_list_holds_videos(tmp_path):
 
     assert every == [48, 12, 96, 6]
     of_hours = Sampling(against_videos=True)
-    steps = [of_hours.step(length) for length in (60, 3600, 36000, None)]
+    steps = [of_hours.compute_step(length) for length in (60, 3600, 36000, None)]
     assert steps == [0.125, 0.36, 1.0, 0.125]
-    assert [of_hours.between(length) for length in (60, 300, 600, None)] == [0.02, 0.1, None, None]
-    by_vpdq = [of_hours.as_vpdq(length) for length in (60, 3600, 6000, None)]
+    assert [of_hours.compute_step_between(length) for length in (60, 300, 600, None)] == [
+        0.02,
+        0.1,
+        None,
+        None,
+    ]
+    by_vpdq = [of_hours.includes_vpdq(length) for length in (60, 3600, 6000, None)]
     assert by_vpdq == [True, True, False, True]
     assert Sampling().compute_step_between(60) is None
 
