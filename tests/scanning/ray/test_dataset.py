@@ -202,7 +202,7 @@ def screening(cluster, known, monkeypatch):
     monkeypatch.setattr(nodes, "hide_main_module", lambda: None)
 
     def make(folder):
-        listed = [nodes.ListReference.to_list(known)]
+        listed = [nodes.ListReference.from_list(known)]
         return dataset.Screening(listed, nodes.read_versions(), POLICY, folder, "path", "bytes", ())
 
     return make
@@ -269,7 +269,7 @@ def test_every_node_must_have_that_very_list(cluster, known, make_list, tmp_path
     """No list, another one, another generation: ClusterError that names node and path, before
     anything is screened.
     """
-    listed = nodes.ListReference.to_list(known)
+    listed = nodes.ListReference.from_list(known)
     gone = replace(listed, path=str(tmp_path / "gone.list"))
     with pytest.raises(ClusterError, match=r"node [\d.]+ has no generation 1 of the list .*/gone"):
         nodes.check_nodes([gone])
@@ -285,9 +285,9 @@ def test_an_actor_that_finds_another_list_ends_the_job_with_that_sentence(
     cluster, known, files, monkeypatch
 ):
     """A node that came later than the check is checked too."""
-    listed = replace(nodes.ListReference.to_list(known), generation=7)
-    monkeypatch.setattr(dataset.Listed, "of", lambda one: listed)
-    monkeypatch.setattr(nodes, "check", lambda lists: None)
+    listed = replace(nodes.ListReference.from_list(known), generation=7)
+    monkeypatch.setattr(dataset.ListReference, "from_list", lambda hash_list: listed)
+    monkeypatch.setattr(nodes, "check_nodes", lambda lists: None)
     given = screen(ray.data.from_items([{"path": files[0]}]), lists=known, policy=POLICY)
 
     with pytest.raises(Exception, match=r"has no generation 7 of the list") as raised:

@@ -94,7 +94,7 @@ def screen(
         raise ClusterError(
             f"the column {sorted(conflicts)[0]} cannot be kept: results have a column of that name"
         )
-    references = [ListReference.to_list(hash_list) for hash_list in hash_lists]
+    references = [ListReference.from_list(hash_list) for hash_list in hash_lists]
     nodes.check_nodes(references)
     return dataset.map_batches(
         Screening,

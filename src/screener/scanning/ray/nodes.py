@@ -32,7 +32,7 @@ class ListReference:
     stamp: str
 
     @classmethod
-    def to_list(cls, hash_list: HashList) -> ListReference:
+    def from_list(cls, hash_list: HashList) -> ListReference:
         """Return a reference to an open list."""
         return cls(str(hash_list.path), hash_list.generation, hash_list.stamp())
 
