@@ -6,7 +6,7 @@ import os
 import signal
 import struct
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Annotated, Any, NamedTuple
 
 from msgspec import Meta, Struct
@@ -19,6 +19,7 @@ from screener.screening.input.wire import Count, Seconds
 
 _LENGTH_FORMAT = struct.Struct("<Q")  # the length in bytes, which precedes each message
 _MIN_PIPE_BYTES = 4096  # the capacity of a pipe on any system
+_WIDE_PIPE_BYTES = 1 << 20  # Linux allows everybody this much
 
 
 def frame_message(message: bytes) -> bytes:
@@ -48,6 +49,18 @@ def write_all(descriptor: int, data: bytes) -> None:
     with _block_sigpipe():
         while unwritten:
             unwritten = unwritten[os.write(descriptor, unwritten) :]
+
+
+def widen(pipe: int) -> None:
+    """Enlarge a pipe, if the system allows it.
+
+    An answer with the evidence of all views takes 60 KB, and pipes are read every few milliseconds.
+    A worker must not wait for that.
+    """
+    with suppress(ImportError, AttributeError, OSError):
+        import fcntl
+
+        fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _WIDE_PIPE_BYTES)
 
 
 def measure_room(pipe: int) -> int:

@@ -27,6 +27,7 @@ from screener.scanning.workers.messages import (
     frame_message,
     measure_room,
     take_complete,
+    widen,
     write_all,
 )
 from screener.scanning.workers.protocol import FinishedTask, Task
@@ -110,6 +111,7 @@ class Worker(Generic[T]):
         # Descriptors, not Connections, which the garbage collector may close twice.
         orders, self._orders, self.answers, answers = _open_two_pipes()
         os.set_blocking(self.answers, False)
+        widen(self.answers)
         self._max_unread_bytes = measure_room(self._orders)
         self._received = bytearray()
         ends = Connection(orders, writable=False), Connection(answers, readable=False)
