@@ -21,7 +21,7 @@ from screener.media.name import name_of
 from screener.reporting.calibration.edits import EDITS
 from screener.screening.input.hash_item import HashedInput, hash_item
 from screener.screening.input.hasher import HashMode, Target
-from screener.screening.input.located_hash import LocatedHash, OrientedHashes, list_groups
+from screener.screening.input.located_hash import LocatedHash, list_weighed
 from screener.screening.policy import Effort, Policy
 from screener.screening.result import Reason
 
@@ -111,17 +111,13 @@ def _find_most_evidence(original: Hash, form: HashedInput, floor: int) -> int | 
     """Return the most evidence of a PDQ in whole bits, or None if the form cannot be weighed."""
     bits = np.unpackbits(np.frombuffer(original.value, np.uint8))
     most: list[int] = []
-    for group in list_groups(form.hashes):
-        if not isinstance(group, OrientedHashes) or group.evidence is None:
-            continue
-        columns = group.evidence
-        codes = np.frombuffer(group.values + columns.view_codes, np.uint8)
-        weights = np.frombuffer(columns.weights + columns.view_weights, np.uint8)
-        ceilings = np.frombuffer(columns.ceilings + columns.view_ceilings, np.int32)
-        differs = np.unpackbits(codes.reshape(-1, PDQ.size), axis=1) != bits
-        distances = (weights.reshape(-1, PDQ.bits) * differs).sum(axis=1, dtype=np.int64)
+    for group, columns in list_weighed(form.hashes):
         weighable = np.frombuffer(group.find_weighable(floor), np.bool_)
-        most += (ceilings - distances)[np.resize(weighable, len(ceilings))].tolist()
+        for queries in columns.to_queries(group.values):
+            differs = np.unpackbits(queries.codes, axis=1) != bits
+            distances = (queries.weights * differs).sum(axis=1, dtype=np.int64)
+            evidence = queries.ceilings - distances
+            most += evidence[np.resize(weighable, len(evidence))].tolist()
     return max(most) // SIXTEENTHS if most else None
 
 

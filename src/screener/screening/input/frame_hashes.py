@@ -148,13 +148,15 @@ def _hash_region(
     for kind in kinds:
         evidence_columns = None
         if kind is pdq.PDQ:
-            look = evidence.look(region.pixels, most=pdq.MOST_DOUBT if allow_doubt else 0)
-            columns = _bound_details(look, detail_scores.score(kind), inner_detail)
-            if effort is not Effort.DISTANCE and look.samples.busy >= evidence.BUSY:
+            most = pdq.MOST_DOUBT if allow_doubt else 0
+            if effort is Effort.DISTANCE:
+                sketches = pdq.sketches(region.pixels, most=most)
+            else:
+                look = evidence.look(region.pixels, most=most)
+                sketches = look.values, look.qualities, look.doubts
                 has_views = effort is Effort.VIEWS and not region.framed
-                evidence_columns = EvidenceColumns.from_queries(
-                    look.coefficients.weigh(), views.weigh(look.samples) if has_views else None
-                )
+                evidence_columns = _weigh(look, with_views=has_views)
+            columns = _bound_details(*sketches, detail_scores.score(kind), inner_detail)
         elif kind.name in classic_hashes:
             columns = _join_columns(classic_hashes[kind.name], detail_scores.score(kind))
         else:
@@ -172,15 +174,26 @@ def _join_columns(hashes: Sequence[Hash], score: int) -> _Columns:
     return values, qualities, details, bytes(len(hashes)), details
 
 
-def _bound_details(look: evidence.Look, score: int, inner_detail: int) -> _Columns:
+def _weigh(look: evidence.Look, *, with_views: bool) -> EvidenceColumns | None:
+    """Return the evidence of a picture, or None if too few of its samples differ."""
+    if look.samples.busy < evidence.BUSY:
+        return None
+    return EvidenceColumns.from_queries(
+        look.coefficients.weigh(), views.weigh(look.samples) if with_views else None
+    )
+
+
+def _bound_details(
+    hashes: Sequence[bytes], qualities: bytes, doubts: bytes, score: int, inner_detail: int
+) -> _Columns:
     """Return the columns of a picture's PDQs.
 
     The pattern of a PDQ's bits, some of which may be in doubt, also bounds its detail.
     """
-    values = b"".join(look.values)
-    leasts, details = detail.pattern_bounds(values, look.doubts)
+    values = b"".join(hashes)
+    leasts, details = detail.pattern_bounds(values, doubts)
     table = _clamp_table(inner_detail, score)
-    return values, look.qualities, details.translate(table), look.doubts, leasts.translate(table)
+    return values, qualities, details.translate(table), doubts, leasts.translate(table)
 
 
 @lru_cache

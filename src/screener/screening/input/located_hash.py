@@ -102,6 +102,13 @@ class EvidenceColumns(Struct, frozen=True, array_like=True):
             view_ceilings=views.ceilings.tobytes(),
         )
 
+    def to_queries(self, values: bytes) -> tuple[Queries, Queries]:
+        """Return the queries of the hashes, which have these values, and those of the views."""
+        return (
+            _read_queries(values, self.weights, self.ceilings),
+            _read_queries(self.view_codes, self.view_weights, self.view_ceilings),
+        )
+
     def check(self) -> None:
         """Raise ValueError unless lengths are those of hashes and views, and ceilings fit weights.
 
@@ -121,6 +128,14 @@ class EvidenceColumns(Struct, frozen=True, array_like=True):
             table = np.frombuffer(one_weights, np.uint8).reshape(-1, _WEIGHTS)
             if find_ceilings(table).tobytes() != one_ceilings:
                 raise ValueError("not the ceilings of the weights")
+
+
+def _read_queries(codes: bytes, weights: bytes, ceilings: bytes) -> Queries:
+    return Queries(
+        np.frombuffer(codes, np.uint8).reshape(-1, PDQ.size),
+        np.frombuffer(weights, np.uint8).reshape(-1, _WEIGHTS),
+        np.frombuffer(ceilings, np.int32),
+    )
 
 
 class OrientedHashes(Struct, frozen=True, array_like=True, tag="oriented"):
@@ -303,3 +318,14 @@ def _check_columns(group: OrientedHashes) -> None:
 def list_groups(hashes: Sequence[LocatedHash]) -> Sequence[LocatedHash | OrientedHashes]:
     """Return the hashes of an input, grouped by region if they are stored so."""
     return hashes.groups if isinstance(hashes, Hashes) else hashes
+
+
+def list_weighed(
+    hashes: Sequence[LocatedHash],
+) -> list[tuple[OrientedHashes, EvidenceColumns]]:
+    """Return the groups of an input's hashes that have evidence, each with it."""
+    return [
+        (group, group.evidence)
+        for group in list_groups(hashes)
+        if isinstance(group, OrientedHashes) and group.evidence is not None
+    ]

@@ -7,7 +7,6 @@ records are hit by distance alone.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -15,35 +14,29 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from screener.hashing.evidence import SIXTEENTHS
+from screener.hashing.evidence import Queries
 from screener.hashing.pdq import ORIENTATIONS, PDQ
 from screener.hashing.views import VIEWS
 from screener.lists.hashlist import HashList
 from screener.lists.states import State
 from screener.lists.store.records import Record
 from screener.screening.input.hash_item import HashedInput
-from screener.screening.input.located_hash import LocatedHash, OrientedHashes, list_groups
+from screener.screening.input.located_hash import LocatedHash, OrientedHashes, list_weighed
 from screener.screening.matching.criteria import Criteria
-from screener.screening.matching.hash_search import make_match
+from screener.screening.matching.hash_search import find_holders, make_match
 from screener.screening.matching.hits import InputHits
 from screener.screening.policy import Effort, Policy
 from screener.screening.result import Match
-
-_STAGES = (Effort.EVIDENCE, Effort.VIEWS)
 
 
 def find_effort(item: HashedInput, policy: Policy) -> Effort:
     """Return how far an input is compared, by the policy and by what was computed of the input."""
     if policy.effort is Effort.DISTANCE or policy.digests_only:
         return Effort.DISTANCE
-    columns = [
-        group.evidence
-        for group in list_groups(item.hashes)
-        if isinstance(group, OrientedHashes) and group.evidence is not None
-    ]
-    if policy.effort is Effort.VIEWS and any(evidence.view_ceilings for evidence in columns):
+    weighed = list_weighed(item.hashes)
+    if policy.effort is Effort.VIEWS and any(columns.view_ceilings for _, columns in weighed):
         return Effort.VIEWS
-    return Effort.EVIDENCE if columns else Effort.DISTANCE
+    return Effort.EVIDENCE if weighed else Effort.DISTANCE
 
 
 def match_evidence(
@@ -53,86 +46,70 @@ def match_evidence(
     threshold = policy.evidence_threshold(hash_list.name, PDQ.name)
     if threshold is None or PDQ.name not in hash_list.kinds:
         return
-    for stage in _STAGES[: 1 + (policy.effort is Effort.VIEWS)]:
-        batch = _Batch(threshold)
+    for with_views in (False, True) if policy.effort is Effort.VIEWS else (False,):
+        batch = _Batch(threshold, with_views)
         for number, item in enumerate(items):
-            groups = [
-                group
-                for group in list_groups(item.hashes)
-                if isinstance(group, OrientedHashes) and group.evidence is not None
-            ]
-            if groups and not hits[number].unsure and not hits[number].has_match(hash_list.name):
-                for group in groups:
-                    batch.add(number, group, stage, policy.floor[PDQ.name])
+            weighed = list_weighed(item.hashes)
+            if weighed and not hits[number].unsure and not hits[number].has_match(hash_list.name):
+                for group, columns in weighed:
+                    queries = columns.to_queries(group.values)[with_views]
+                    batch.add(number, group, queries, policy.floor[PDQ.name])
         for number, evidence_hits in batch.search(hash_list, policy):
             hits[number].add(evidence_hits, evidence_hits.located)
 
 
 class _Batch:
-    """The weighted queries of many inputs, which are searched at once."""
+    """The weighted queries of many inputs, of views or as they are, which are searched at once."""
 
-    def __init__(self, threshold: int) -> None:
+    def __init__(self, threshold: int, with_views: bool) -> None:
         self._threshold = threshold
-        self._codes: list[NDArray[np.uint8]] = []
-        self._weights: list[NDArray[np.uint8]] = []
-        self._ceilings: list[NDArray[np.int32]] = []
-        self._groups: list[tuple[int, OrientedHashes, NDArray[np.int64], Effort]] = []
+        self._with_views = with_views
+        self._queries: list[Queries] = []
+        self._groups: list[tuple[int, OrientedHashes, NDArray[np.int64]]] = []
 
-    def add(self, number: int, group: OrientedHashes, stage: Effort, floor: int) -> None:
-        """Add the queries of a stage that can reach the threshold."""
-        evidence = group.evidence
-        assert evidence is not None
-        if stage is Effort.EVIDENCE:
-            columns = group.values, evidence.weights, evidence.ceilings
-        else:
-            columns = evidence.view_codes, evidence.view_weights, evidence.view_ceilings
-        ceilings = np.frombuffer(columns[2], np.int32)
-        reachable = ceilings >= math.ceil(SIXTEENTHS * self._threshold)
+    def add(self, number: int, group: OrientedHashes, queries: Queries, floor: int) -> None:
+        """Add those of a group's queries that can reach the threshold."""
+        reachable = queries.budgets(self._threshold) >= 0
         weighable = np.frombuffer(group.find_weighable(floor), np.bool_)
-        reachable &= np.resize(weighable, len(ceilings))
-        rows = np.flatnonzero(reachable)
+        rows = np.flatnonzero(reachable & np.resize(weighable, len(reachable)))
         if rows.size:
-            self._codes.append(np.frombuffer(columns[0], np.uint8).reshape(-1, PDQ.size)[rows])
-            self._weights.append(np.frombuffer(columns[1], np.uint8).reshape(-1, PDQ.bits)[rows])
-            self._ceilings.append(ceilings[rows])
-            self._groups.append((number, group, rows, stage))
+            codes, weights, ceilings = queries
+            self._queries.append(Queries(codes[rows], weights[rows], ceilings[rows]))
+            self._groups.append((number, group, rows))
 
     def search(self, hash_list: HashList, policy: Policy) -> Iterator[tuple[int, EvidenceHits]]:
         """Yield the hits of each query that has any, with the number of its item."""
         if not self._groups:
             return
-        ceilings = np.concatenate(self._ceilings)
+        queries = Queries(*map(np.concatenate, zip(*self._queries, strict=True)))
         offsets, rows, distances = hash_list.search_weighted(
-            PDQ.name,
-            np.concatenate(self._codes),
-            np.concatenate(self._weights),
-            ceilings - math.ceil(SIXTEENTHS * self._threshold),
+            PDQ.name, queries.codes, queries.weights, queries.budgets(self._threshold)
         )
         if not len(rows):
             return
-        distinct = np.unique(rows)
-        records = hash_list.holders(PDQ.name, distinct)
-        holders = dict(zip(distinct.tolist(), records, strict=True))
+        holders = find_holders(hash_list, PDQ, rows)
         owners = [
-            (number, group, int(row), stage)
-            for number, group, group_rows, stage in self._groups
+            (number, group, int(row))
+            for number, group, group_rows in self._groups
             for row in group_rows
         ]
         for query, (start, end) in enumerate(pairwise(offsets.tolist())):
             if start < end:
-                number, group, row, stage = owners[query]
+                number, group, row = owners[query]
                 view, orientation = divmod(row, len(ORIENTATIONS))
-                evidence = (int(ceilings[query]) - distances[start:end].astype(int)) / SIXTEENTHS
+                evidence = [
+                    queries.evidence(query, int(distance)) for distance in distances[start:end]
+                ]
                 yield (
                     number,
                     EvidenceHits(
                         hash_list.name,
                         policy,
                         tuple(group.split())[orientation],
-                        VIEWS[view].name if stage is Effort.VIEWS else None,
+                        VIEWS[view].name if self._with_views else None,
                         self._threshold,
                         holders,
-                        list(zip(rows[start:end].tolist(), evidence.tolist(), strict=True)),
+                        list(zip(rows[start:end].tolist(), evidence, strict=True)),
                     ),
                 )
 

@@ -159,14 +159,21 @@ def collect_hits(
     offsets, rows, distances = result
     if not len(rows):
         return
-    distinct = rows if len(rows) == 1 else np.unique(rows)
-    holders = dict(zip(distinct.tolist(), hash_list.holders(kind.name, distinct), strict=True))
+    holders = find_holders(hash_list, kind, rows)
     name = hash_list.name
     for query, (start, end) in enumerate(pairwise(offsets.tolist())):
         if start < end:
             item, located = find_owner(query)
             span = range(start, end)
             yield item, HashHits(name, kind, criteria, located, holders, rows, distances, span)
+
+
+def find_holders(
+    hash_list: HashList, kind: HashKind, rows: Numbers
+) -> dict[int, tuple[Record, ...]]:
+    """Return the records of each row that a search hit, in one query for all rows."""
+    distinct = rows if len(rows) == 1 else np.unique(rows)
+    return dict(zip(distinct.tolist(), hash_list.holders(kind.name, distinct), strict=True))
 
 
 @dataclass(slots=True, eq=False)
