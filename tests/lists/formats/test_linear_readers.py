@@ -47,7 +47,7 @@ def files(seed, filling):
 
 
 def check(name, made, lengths):
-    """Check that a reader's time is proportional to the length of the file, in one of several runs."""
+    """Check that, in one of several runs, the time is proportional to the length of the file."""
     for short, long in lengths:
         for _ in range(RUNS):
             due = sum(seconds(name, made(short)) for _ in range(8)) / 8 * long / short
@@ -55,7 +55,7 @@ def check(name, made, lengths):
             if took < MOST_TIMES * due:
                 break
         else:
-            pytest.fail(f"{name}: {long:,} bytes took {took:.3f} s, due are {due:.3f} s: {made(0)[:100]!r}")
+            pytest.fail(f"{name}: {long:,} bytes took {took:.2f} s of {due:.2f}: {made(0)[:100]!r}")
 
 
 @pytest.mark.parametrize("filling", FILLINGS)
