@@ -55,7 +55,9 @@ def check(name, made, lengths):
             if took < MOST_TIMES * due:
                 break
         else:
-            pytest.fail(f"{name}: {long:,} bytes took {took:.3f} s, due are {due:.3f} s: {made(0)[:100]!r}")
+            pytest.fail(
+                f"{name}: {long:,} bytes took {took:.3f} s, due are {due:.3f} s: {made(0)[:100]!r}"
+            )
 
 
 @pytest.mark.parametrize("filling", FILLINGS)

@@ -8,9 +8,9 @@ them. Pictures are converted in bands of rows, which needs little additional mem
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,26 @@ CHANNEL_COUNTS = (1, 3, 4)
 Pixels = NDArray[np.uint8]
 _BandReader = Callable[[], Iterator[tuple[slice, NDArray[Any]]]]
 
+
+class Layers(NamedTuple):
+    """A picture on white, (H, W) or (H, W, 3), and its alpha, (H, W).
+
+    The alpha is None if too little of the picture is clear for its ground to matter.
+    """
+
+    white: Pixels
+    alpha: Pixels | None = None
+
+    def view(self, look: Callable[[Pixels], Pixels]) -> Layers:
+        """Return the same view of both."""
+        return Layers(look(self.white), None if self.alpha is None else look(self.alpha))
+
+    def turn(self, orientation: int) -> Layers:
+        """Return views that are upright by the EXIF orientation."""
+        return self.view(partial(apply_orientation, orientation=orientation))
+
+
+_MIN_CLEAR_DIVISOR = 500  # alpha matters from a five-hundredth of the picture that is clear
 _PIXELS_PER_BAND = 1 << 18  # fits into a processor's cache
 _DEEP_MODES = ("I", "F", "I;16", "I;16L", "I;16B", "I;16N")
 _INTEGER_SCALES = (255.0, 1023.0, 4095.0, 65535.0)
@@ -47,7 +67,7 @@ def mend(image: Image.Image) -> None:
 
 def to_upright(
     image: Image.Image, memory: Pixels | None = None, orientation: int | None = None
-) -> Pixels:
+) -> Layers:
     """Return the picture as a person sees it, as uint8.
 
     Parameters:
@@ -56,17 +76,17 @@ def to_upright(
         orientation: The EXIF orientation; None to read it from the image.
 
     Returns:
-        (H, W) for grey, (H, W, 3) for colour. A turned picture is a strided view.
+        (H, W) for grey, (H, W, 3) for colour, with any alpha. A turned picture is a strided view.
 
     Raises Pillow's errors if the image cannot be decoded.
     """
     mend(image)
     image.load()  # the orientation may follow the pixels
     orientation = read_orientation(image) if orientation is None else orientation
-    return apply_orientation(to_stored(image, memory), orientation)
+    return to_stored(image, memory).turn(orientation)
 
 
-def to_stored(image: Image.Image, memory: Pixels | None = None) -> Pixels:
+def to_stored(image: Image.Image, memory: Pixels | None = None) -> Layers:
     """Return the picture as `to_upright` does, but with its stored orientation.
 
     `memory` is a flat array that contains the image's pixels. The result is written to it if it
@@ -77,19 +97,37 @@ def to_stored(image: Image.Image, memory: Pixels | None = None) -> Pixels:
         dtype = np.uint32 if image.mode == "I" and tiff.is_unsigned(image) else None
         bands = partial(_read_values, image, dtype)
         grey = _scale_to_8_bits(bands, (image.height, image.width), _read_transparent_value(image))
-        return np.subtract(255, grey, out=grey) if tiff.is_negative(image) else grey
+        return Layers(np.subtract(255, grey, out=grey) if tiff.is_negative(image) else grey)
     if image.mode in ("L", "RGB") and not image.has_transparency_data:
-        return _copy_pixels(image, memory)
+        return Layers(_copy_pixels(image, memory))
     ignores_alpha = _is_all_transparent(image)
-    pixels: Pixels | None = None
-    for rows, band in split_image(image):
-        converted = _convert_band(band.convert(band.mode[:-1]) if ignores_alpha else band)
-        if pixels is None:
-            pixels = _allocate((image.height, *converted.shape[1:]), memory)
-        pixels[rows] = converted
-    if pixels is None:
+    converted = (
+        (rows, _convert_band(band.convert(band.mode[:-1]) if ignores_alpha else band))
+        for rows, band in split_image(image)
+    )
+    return _join_bands(converted, image.height, memory)
+
+
+def _join_bands(
+    bands: Iterable[tuple[slice, Layers]], height: int, memory: Pixels | None
+) -> Layers:
+    """Return the picture that consists of these bands of rows, in `memory` if it fits."""
+    white: Pixels | None = None
+    alpha: Pixels | None = None
+    clear = 0
+    for rows, band in bands:
+        if white is None:
+            white = _allocate((height, *band.white.shape[1:]), memory)
+        white[rows] = band.white
+        if band.alpha is not None:
+            if alpha is None:
+                alpha = np.full(white.shape[:2], 255, np.uint8)
+            alpha[rows] = band.alpha
+            clear += 255 * band.alpha.size - int(band.alpha.sum(dtype=np.int64))
+    if white is None:
         raise ValueError("a picture without pixels")
-    return pixels
+    matters = alpha is not None and clear * _MIN_CLEAR_DIVISOR >= 255 * alpha.size
+    return Layers(white, alpha if matters else None)
 
 
 def _allocate(shape: tuple[int, ...], memory: Pixels | None) -> Pixels:
@@ -133,8 +171,8 @@ def check_array(array: NDArray[Any]) -> None:
         raise HashError(f"pixels must be uint8, uint16, bool or float, not {array.dtype}")
 
 
-def from_array(array: NDArray[Any]) -> Pixels:
-    """Return an array of pixels as 8-bit grey or RGB, uncopied if it is already.
+def from_array(array: NDArray[Any]) -> Layers:
+    """Return an array of pixels as 8-bit grey or RGB and alpha, uncopied if it is without alpha.
 
     The shape is (H, W), (H, W, 1), (H, W, 3) or (H, W, 4). The last has straight alpha, which is
     composited on white unless all of it is 0. The dtype is uint8, bool, uint16 or a float. Values
@@ -150,13 +188,11 @@ def from_array(array: NDArray[Any]) -> Pixels:
     elif array.dtype != np.uint8:
         array = _scale_to_8_bits(lambda: split_array(array), array.shape, None)
     if array.ndim == 2 or array.shape[2] == 3:
-        return array
+        return Layers(array)
     if not any(band[..., 3].any() for _, band in split_array(array)):
-        return array[..., :3]
-    pixels = np.empty((*array.shape[:2], 3), np.uint8)
-    for rows, band in split_array(array):
-        pixels[rows] = composite_on_white(band)
-    return pixels
+        return Layers(array[..., :3])
+    bands = ((rows, _separate_alpha(band)) for rows, band in split_array(array))
+    return _join_bands(bands, len(array), None)
 
 
 def _split_rows(width: int, height: int) -> Iterator[slice]:
@@ -195,18 +231,24 @@ def _is_all_transparent(image: Image.Image) -> bool:
     )
 
 
-def _convert_band(band: Image.Image) -> Pixels:
+def _convert_band(band: Image.Image) -> Layers:
     if band.has_transparency_data:
         try:
             grey = band.mode in ("1", "L", "LA", "La")
-            return composite_on_white(np.asarray(band.convert("LA" if grey else "RGBA")))
+            return _separate_alpha(np.asarray(band.convert("LA" if grey else "RGBA")))
         except (ValueError, TypeError, OverflowError):
             # A transparent colour that the mode cannot have hides nothing.
             band = band.copy()
             band.info.pop("transparency", None)
     if band.mode in ("L", "RGB"):
-        return np.asarray(band)
-    return np.asarray(band.convert("L" if band.mode == "1" else "RGB"))
+        return Layers(np.asarray(band))
+    return Layers(np.asarray(band.convert("L" if band.mode == "1" else "RGB")))
+
+
+def _separate_alpha(band: Pixels) -> Layers:
+    """Return (h, w, 2) grey or (h, w, 4) RGB with straight alpha on white, and its alpha."""
+    alpha = band[..., -1]
+    return Layers(composite_on_white(band), alpha if alpha.min() < 255 else None)
 
 
 def composite_on_white(band: Pixels, white: int = 255) -> Pixels:

@@ -13,13 +13,13 @@ import numpy as np
 from PIL import ImageFile
 
 from screener.media.image import pixels
-from screener.media.image.orientation import apply_orientation, read_orientation
+from screener.media.image.orientation import read_orientation
 from screener.media.image.plugins.webp import is_animated
 
 _CHANNEL_COUNTS = {"L": 1, "RGB": 3, "RGBA": 4}
 
 
-def decode_webp(image: ImageFile.ImageFile, data: bytes) -> pixels.Pixels | None:
+def decode_webp(image: ImageFile.ImageFile, data: bytes) -> pixels.Layers | None:
     """Return the upright pixels of a still WebP, or None if OpenCV cannot decode it."""
     channels = _CHANNEL_COUNTS.get(image.mode)
     if channels is None or is_animated(data):
@@ -39,11 +39,11 @@ def decode_webp(image: ImageFile.ImageFile, data: bytes) -> pixels.Pixels | None
         reopened = type(image)(BytesIO(data), "")
         image._decoder = reopened._decoder  # type: ignore[attr-defined]
         return None
-    upright = apply_orientation(pixels.from_array(stored), read_orientation(image))
-    return upright[..., ::-1]  # OpenCV's order is blue, green, red
+    upright = pixels.from_array(stored).turn(read_orientation(image))
+    return upright._replace(white=upright.white[..., ::-1])  # OpenCV's order is blue, green, red
 
 
-def decode_avif(image: ImageFile.ImageFile, number: int) -> pixels.Pixels | None:
+def decode_avif(image: ImageFile.ImageFile, number: int) -> pixels.Layers | None:
     """Return the upright pixels of an AVIF's picture, or None for an unsupported mode.
 
     Sets the duration in the image's `info`, and frees a still's decoder. Raises the decoder's
@@ -59,4 +59,4 @@ def decode_avif(image: ImageFile.ImageFile, number: int) -> pixels.Pixels | None
         image.info["duration"] = round(1000 * duration / timescale)
     shape = (image.height, image.width, channels)
     stored = np.frombuffer(memory, np.uint8).reshape(shape)
-    return apply_orientation(pixels.from_array(stored), read_orientation(image))
+    return pixels.from_array(stored).turn(read_orientation(image))
