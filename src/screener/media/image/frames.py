@@ -81,7 +81,13 @@ def decode_frames(
         elif frames_are_independent:
             image._im = None  # it holds the frame's memory, which must not outlive the frame
         if visible is not None:
-            frame = Frame(visible.white, seconds, number, uncropped=uncropped, alpha=visible.alpha)
+            frame = Frame(
+                visible.white,
+                seconds,
+                number,
+                uncropped=uncropped,
+                luma_alpha=visible.luma_alpha,
+            )
             fingerprint = _fingerprint(frame) if count > 1 else None
             if fingerprint is None or previous is None or not np.array_equal(fingerprint, previous):
                 yield frame
@@ -102,11 +108,11 @@ def decode_frames(
 
 
 def _fingerprint(frame: Frame) -> NDArray[np.uint8]:
-    """Return the pixels if they are few and opaque, else a digest, which needs less memory."""
-    if frame.alpha is None and frame.stored.nbytes <= _MAX_FINGERPRINT_SIZE:
+    """Return the pixels if they are few, else a digest, which needs less memory."""
+    if frame.luma_alpha is None and frame.stored.nbytes <= _MAX_FINGERPRINT_SIZE:
         return frame.stored
     digest = hashlib.blake2b(digest_size=32)
-    for layer in (frame.stored, frame.alpha):
+    for layer in (frame.stored, frame.luma_alpha):
         if layer is not None:
             digest.update(repr(layer.shape).encode())
             for _, band in pixels.split_array(layer):

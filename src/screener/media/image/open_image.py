@@ -58,7 +58,7 @@ def _open_array(array: NDArray[Any], limits: Limits) -> Picture:
         check_pixels(array.shape[1], array.shape[0], limits)
     layers = pixels.from_array(array)
     height, width = layers.white.shape[:2]
-    frame = Frame(layers.white, 0.0, 0, alpha=layers.alpha)
+    frame = Frame(layers.white, 0.0, 0, luma_alpha=layers.luma_alpha)
     return Picture(Media(None, width, height, 1), lambda: iter((frame,)))
 
 
@@ -70,7 +70,7 @@ def _open_image(image: Image.Image, limits: Limits) -> Picture:
     def decode() -> Iterator[Frame]:
         visible, error = decode_frame(image, b"")
         if visible is not None:
-            yield Frame(visible.white, 0.0, 0, alpha=visible.alpha)
+            yield Frame(visible.white, 0.0, 0, luma_alpha=visible.luma_alpha)
         if error is not None:
             raise error
 

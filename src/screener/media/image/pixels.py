@@ -8,7 +8,7 @@ them. Pictures are converted in bands of rows, which needs little additional mem
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from screener.errors import HashError
-from screener.media.image.orientation import apply_orientation, read_orientation
+from screener.media.image.orientation import apply_orientation, read_orientation, undo_orientation
 from screener.media.image.structure import photoshop, png, tiff
 
 VERSION = 1
@@ -31,23 +31,36 @@ _BandReader = Callable[[], Iterator[tuple[slice, NDArray[Any]]]]
 
 
 class Layers(NamedTuple):
-    """A picture on white, (H, W) or (H, W, 3), and its alpha, (H, W).
+    """A picture on white, (H, W) or (H, W, 3), and its luma and alpha as stored, (h, w, 2).
 
-    The alpha is None if too little of the picture is clear for its ground to matter.
+    `luma_alpha` is None if too little of the picture is clear for its ground to matter. Of a large
+    picture it has every `find_step`-th row and column.
     """
 
     white: Pixels
-    alpha: Pixels | None = None
-
-    def view(self, look: Callable[[Pixels], Pixels]) -> Layers:
-        """Return the same view of both."""
-        return Layers(look(self.white), None if self.alpha is None else look(self.alpha))
+    luma_alpha: Pixels | None = None
 
     def turn(self, orientation: int) -> Layers:
         """Return views that are upright by the EXIF orientation."""
-        return self.view(partial(apply_orientation, orientation=orientation))
+        return Layers(*[apply_orientation(one, orientation) for one in self if one is not None])
+
+    def turn_back(self, orientation: int) -> Layers:
+        """Return views that are as stored from ones that are upright."""
+        return Layers(*[undo_orientation(one, orientation) for one in self if one is not None])
+
+    def crop(self, left: int, top: int, right: int, bottom: int) -> Layers:
+        """Return views of a part."""
+        steps = 1, find_step(math.prod(self.white.shape[:2]))
+        return Layers(
+            *[
+                layer[top // step : -(-bottom // step), left // step : -(-right // step)]
+                for layer, step in zip(self, steps, strict=True)
+                if layer is not None
+            ]
+        )
 
 
+_MAX_LUMA_ALPHA_PIXELS = 1 << 22  # so that they and what is made of them take little memory
 _MIN_CLEAR_DIVISOR = 500  # alpha matters from a five-hundredth of the picture that is clear
 _PIXELS_PER_BAND = 1 << 18  # fits into a processor's cache
 _DEEP_MODES = ("I", "F", "I;16", "I;16L", "I;16B", "I;16N")
@@ -108,26 +121,55 @@ def to_stored(image: Image.Image, memory: Pixels | None = None) -> Layers:
     return _join_bands(converted, image.height, memory)
 
 
+def find_step(size: int) -> int:
+    """Return how many rows and columns of a picture of so many pixels make one of `luma_alpha`."""
+    return math.isqrt((size - 1) // _MAX_LUMA_ALPHA_PIXELS) + 1
+
+
 def _join_bands(
-    bands: Iterable[tuple[slice, Layers]], height: int, memory: Pixels | None
+    bands: Iterable[tuple[slice, Pixels]], height: int, memory: Pixels | None
 ) -> Layers:
-    """Return the picture that consists of these bands of rows, in `memory` if it fits."""
+    """Return the picture that consists of bands of rows, each perhaps with alpha.
+
+    It is written to `memory` if it fits.
+    """
     white: Pixels | None = None
-    alpha: Pixels | None = None
-    clear = 0
+    clear_bands: list[tuple[int, Pixels]] = []
     for rows, band in bands:
+        on_white = composite(band) if _has_alpha(band) else band
         if white is None:
-            white = _allocate((height, *band.white.shape[1:]), memory)
-        white[rows] = band.white
-        if band.alpha is not None:
-            if alpha is None:
-                alpha = np.full(white.shape[:2], 255, np.uint8)
-            alpha[rows] = band.alpha
-            clear += 255 * band.alpha.size - int(band.alpha.sum(dtype=np.int64))
+            white = _allocate((height, *on_white.shape[1:]), memory)
+        white[rows] = on_white
+        if _has_alpha(band) and band[..., -1].min() < 255:
+            step = find_step(height * band.shape[1])
+            few = band[-rows.start % step :: step, ::step]
+            luma_alpha = np.dstack((_to_luma(few[..., :-1]), few[..., -1]))
+            clear_bands.append((-(-rows.start // step), luma_alpha))
     if white is None:
         raise ValueError("a picture without pixels")
-    matters = alpha is not None and clear * _MIN_CLEAR_DIVISOR >= 255 * alpha.size
-    return Layers(white, alpha if matters else None)
+    return Layers(white, _join_clear(white, clear_bands) if clear_bands else None)
+
+
+def _join_clear(white: Pixels, clear_bands: Sequence[tuple[int, Pixels]]) -> Pixels | None:
+    """Return the luma and alpha of a picture with these bands, or None if little is clear."""
+    step = find_step(math.prod(white.shape[:2]))
+    luma = _to_luma(white[::step, ::step])
+    luma_alpha = np.dstack((luma, np.full_like(luma, 255)))
+    for top, band in clear_bands:
+        luma_alpha[top : top + len(band)] = band
+    clear = 255 * luma.size - int(luma_alpha[..., 1].sum(dtype=np.int64))
+    return luma_alpha if clear * _MIN_CLEAR_DIVISOR >= 255 * luma.size else None
+
+
+def _has_alpha(band: Pixels) -> bool:
+    return band.ndim == 3 and band.shape[2] in (2, 4)
+
+
+def _to_luma(band: Pixels) -> Pixels:
+    """Return (h, w) grey from grey or RGB, rounded as by Pillow."""
+    if band.ndim == 3 and band.shape[2] == 3:
+        return np.asarray(Image.fromarray(np.ascontiguousarray(band)).convert("L"))
+    return band.reshape(band.shape[:2])
 
 
 def _allocate(shape: tuple[int, ...], memory: Pixels | None) -> Pixels:
@@ -191,8 +233,7 @@ def from_array(array: NDArray[Any]) -> Layers:
         return Layers(array)
     if not any(band[..., 3].any() for _, band in split_array(array)):
         return Layers(array[..., :3])
-    bands = ((rows, _separate_alpha(band)) for rows, band in split_array(array))
-    return _join_bands(bands, len(array), None)
+    return _join_bands(split_array(array), len(array), None)
 
 
 def _split_rows(width: int, height: int) -> Iterator[slice]:
@@ -231,33 +272,28 @@ def _is_all_transparent(image: Image.Image) -> bool:
     )
 
 
-def _convert_band(band: Image.Image) -> Layers:
+def _convert_band(band: Image.Image) -> Pixels:
+    """Return grey or RGB, with alpha if the band has any."""
     if band.has_transparency_data:
         try:
             grey = band.mode in ("1", "L", "LA", "La")
-            return _separate_alpha(np.asarray(band.convert("LA" if grey else "RGBA")))
+            return np.asarray(band.convert("LA" if grey else "RGBA"))
         except (ValueError, TypeError, OverflowError):
             # A transparent colour that the mode cannot have hides nothing.
             band = band.copy()
             band.info.pop("transparency", None)
     if band.mode in ("L", "RGB"):
-        return Layers(np.asarray(band))
-    return Layers(np.asarray(band.convert("L" if band.mode == "1" else "RGB")))
+        return np.asarray(band)
+    return np.asarray(band.convert("L" if band.mode == "1" else "RGB"))
 
 
-def _separate_alpha(band: Pixels) -> Layers:
-    """Return (h, w, 2) grey or (h, w, 4) RGB with straight alpha on white, and its alpha."""
-    alpha = band[..., -1]
-    return Layers(composite_on_white(band), alpha if alpha.min() < 255 else None)
-
-
-def composite_on_white(band: Pixels, white: int = 255) -> Pixels:
-    """Composite (h, w, 2) grey or (h, w, 4) RGB with straight alpha on white."""
+def composite(band: Pixels, ground: int = 255) -> Pixels:
+    """Composite (h, w, 2) grey or (h, w, 4) RGB with straight alpha on white or another grey."""
     colour, alpha = band[..., :-1], band[..., -1:]
     if alpha.min() < 255:
         blended = colour.astype(np.uint16)
         blended *= alpha
-        blended += white * (255 - alpha.astype(np.uint16)) + 127
+        blended += ground * (255 - alpha.astype(np.uint16)) + 127
         blended //= 255
         colour = blended.astype(np.uint8)
     return colour[..., 0] if colour.shape[2] == 1 else colour

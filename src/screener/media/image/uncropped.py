@@ -5,7 +5,7 @@ from __future__ import annotations
 from PIL import Image
 
 from screener.media.image.errors import as_media_error
-from screener.media.image.orientation import read_orientation, undo_orientation
+from screener.media.image.orientation import read_orientation
 from screener.media.image.pixels import Layers, Pixels
 from screener.media.image.structure import apertures
 
@@ -49,14 +49,12 @@ class ApertureReader:
         if self._clap is None:
             return decoded, None
         orientation = read_orientation(image)
-        height, width = undo_orientation(decoded.white, orientation).shape[:2]
+        stored = decoded.turn_back(orientation)
+        height, width = stored.white.shape[:2]
         crop_box = apertures.crop_box(self._clap, width, height)
         if crop_box is None:
             return decoded, None
-        left, top, right, bottom = crop_box
-        visible = decoded.view(
-            lambda layer: undo_orientation(layer, orientation)[top:bottom, left:right]
-        )
+        visible = stored.crop(*crop_box)
         is_negligible = _is_negligible_crop(visible.white, height, width)
         return visible.turn(orientation), None if is_negligible else decoded.white
 

@@ -48,8 +48,8 @@ def find_regions(frame: Frame) -> list[Region]:
     regions = _find_parts(frame.pixels, frame.inner, "full", "trimmed")
     if frame.uncropped is not None:
         regions += _find_parts(frame.uncropped, (), "uncropped", "uncropped")
-    if frame.alpha is not None:
-        for name, picture in show_on_grounds(frame.pixels, frame.alpha):
+    if frame.luma_alpha is not None:
+        for name, picture in show_on_grounds(frame.luma_alpha):
             regions += _find_parts(picture, (), name, name)
     return regions + [
         Region("enlarged", _enlarge(region.pixels), region.pixels, region.framed)

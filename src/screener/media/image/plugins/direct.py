@@ -39,8 +39,16 @@ def decode_webp(image: ImageFile.ImageFile, data: bytes) -> pixels.Layers | None
         reopened = type(image)(BytesIO(data), "")
         image._decoder = reopened._decoder  # type: ignore[attr-defined]
         return None
-    upright = pixels.from_array(stored).turn(read_orientation(image))
-    return upright._replace(white=upright.white[..., ::-1])  # OpenCV's order is blue, green, red
+    return pixels.from_array(_reverse_colours(stored)).turn(read_orientation(image))
+
+
+def _reverse_colours(stored: pixels.Pixels) -> pixels.Pixels:
+    """Return RGB or RGBA from OpenCV's BGR or BGRA, the latter in place."""
+    if stored.shape[2] == 3:
+        return stored[..., ::-1]
+    for _, band in pixels.split_array(stored):
+        band[..., :3] = band[..., 2::-1].copy()
+    return stored
 
 
 def decode_avif(image: ImageFile.ImageFile, number: int) -> pixels.Layers | None:
