@@ -8,8 +8,10 @@ and libavif.
 from __future__ import annotations
 
 from io import BytesIO
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import ImageFile
 
 from screener.media.image import pixels
@@ -42,7 +44,7 @@ def decode_webp(image: ImageFile.ImageFile, data: bytes) -> pixels.Layers | None
     return pixels.from_array(_reverse_colours(stored)).turn(read_orientation(image))
 
 
-def _reverse_colours(stored: pixels.Pixels) -> pixels.Pixels:
+def _reverse_colours(stored: NDArray[Any]) -> NDArray[Any]:
     """Return RGB or RGBA from OpenCV's BGR or BGRA, the latter in place."""
     if stored.shape[2] == 3:
         return stored[..., ::-1]
