@@ -59,7 +59,7 @@ def both_ways(data: bytes) -> tuple[pixels.Pixels, pixels.Pixels] | None:
         full = pillow.open_image(data)
         if not frames or not pillow.is_luma_first(full):
             return None
-        return frames[0].pixels, pixels.to_upright(full)
+        return frames[0].pixels, pixels.to_upright(full).white
     except (MediaError, OSError):
         return None
 

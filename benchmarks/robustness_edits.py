@@ -120,6 +120,19 @@ def rounded(picture: Picture, colour: tuple[int, int, int], share: float) -> Pic
     return framed(Image.composite(picture, ground, mask), colour, 30, 30)
 
 
+def cut_out(picture: Picture, share: float) -> bytes:
+    """Return a PNG whose corners are cut to arcs, with nothing below what is clear.
+
+    The radius of an arc is a share of the shorter side; half of it makes a circle of a square.
+    """
+    mask = Image.new("L", picture.size, 0)
+    box = (0, 0, picture.width - 1, picture.height - 1)
+    ImageDraw.Draw(mask).rounded_rectangle(box, round(share * min(picture.size)), fill=255)
+    made = Image.new("RGBA", picture.size)
+    made.paste(picture, mask=mask)
+    return saved(made, "PNG")
+
+
 def captioned(picture: Picture) -> Picture:
     """Add two lines of text on white above the picture."""
     bar = picture.height // 4
@@ -399,6 +412,7 @@ MORE: dict[str, Edit] = {
     "corners3_black": partial(rounded, colour=BLACK, share=0.03),
     "corners8_white": partial(rounded, colour=WHITE, share=0.08),
     "corners8_black": partial(rounded, colour=BLACK, share=0.08),
+    **{f"corners{cut}_clear": partial(cut_out, share=cut / 100) for cut in (8, 15, 50)},
     "caption": captioned,
     "subtitle in letterbox": subtitled,
     "on a screen, black": partial(on_screen, ground=Image.new("RGB", SCREEN, BLACK), ink=WHITE),

@@ -110,5 +110,5 @@ def photo_codes(most: int) -> Codes:
     """Return the PDQ of up to `most` photos, or drawn pictures, each in 25 forms."""
     print(f"clustered lists have hashes of {'photos' if photo_files() else 'drawn pictures'}")
     forms = (form for picture in photos(most=most) for form in passed_on(picture))
-    values = [pdq.compute(pixels.to_upright(form)).value for form in forms]
+    values = [pdq.compute(pixels.to_upright(form).white).value for form in forms]
     return np.frombuffer(b"".join(values), np.uint8).reshape(-1, 32)

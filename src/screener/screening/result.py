@@ -56,7 +56,9 @@ class Match:
     - `shadow`: the policy only watches what evidence would match; the hit makes no match.
     - `orientation`: the rotation or reflection of the input that matches.
     - `region`: `full`; `trimmed`, without its border; `enlarged`, a small picture at twice its
-      size; `uncropped`, all coded pixels of a picture of which the file shows a part.
+      size; `uncropped`, all coded pixels of a picture of which the file shows a part; `on_black`,
+      `on_mean` and `without_alpha`, a transparent picture on other grounds than white, or with
+      what is clear.
     - `part`, `time`: the page or frame, counted from 0, and its time in seconds. Hidden pictures
       are counted after the frames. `part_kind`: `frame`, `thumbnail` or `appended`.
     - `uncorroborated`: a hit of a weak kind (`HashKind.weak`) without a hit on the same entry, in

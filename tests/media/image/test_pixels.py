@@ -481,18 +481,18 @@ def test_arrays_of_every_dtype() -> None:
             picture.astype(np.float32) / 255,
             picture.astype(np.float64) / 255,
         ):
-            assert np.array_equal(pixels.from_array(given_), wanted), given_.dtype
-    assert np.array_equal(pixels.from_array(drawn_grey() > 100), BITS_SEEN)
+            assert np.array_equal(pixels.from_array(given_).white, wanted), given_.dtype
+    assert np.array_equal(pixels.from_array(drawn_grey() > 100).white, BITS_SEEN)
     rgba = np.dstack([drawn(), alpha()])
-    assert np.array_equal(pixels.from_array(rgba), SEEN_RGBA)
-    assert np.array_equal(pixels.from_array(rgba / np.float32(255)), SEEN_RGBA)
+    assert np.array_equal(pixels.from_array(rgba).white, SEEN_RGBA)
+    assert np.array_equal(pixels.from_array(rgba / np.float32(255)).white, SEEN_RGBA)
 
 
 def test_an_array_of_a_class_of_its_own_is_its_pixels() -> None:
     """Slices of a matrix are matrices, which the search for bars cannot use."""
     grey = drawn_grey()
     for given_ in (grey.view(np.matrix), grey.view(np.recarray)):
-        found = pixels.from_array(given_)
+        found = pixels.from_array(given_).white
         assert type(found) is np.ndarray
         assert np.shares_memory(found, grey)
         assert np.array_equal(found, grey)
@@ -502,7 +502,7 @@ def test_plain_arrays_are_not_copied() -> None:
     """uint8 grey and RGB pass through as views, strided ones too."""
     picture = np.zeros((20, 30, 3), np.uint8)
     for view in (picture, picture[::2, ::-1], picture[..., 0]):
-        assert np.shares_memory(pixels.from_array(view), picture)
+        assert np.shares_memory(pixels.from_array(view).white, picture)
 
 
 @pytest.mark.parametrize(
@@ -543,7 +543,7 @@ def test_other_arrays_are_the_callers_mistake(array: NDArray[np.generic]) -> Non
 )
 def test_the_scale_of_deep_integers(values: list[int], wanted: list[int]) -> None:
     """White is the top of the smallest of 8, 10, 12 and 16 bits that covers every value."""
-    assert pixels.from_array(np.array([values], np.uint16)).tolist() == [wanted]
+    assert pixels.from_array(np.array([values], np.uint16)).white.tolist() == [wanted]
 
 
 @pytest.mark.parametrize(
@@ -566,7 +566,7 @@ def test_the_scale_of_deep_integers(values: list[int], wanted: list[int]) -> Non
 )
 def test_the_scale_of_floats(values: list[float], wanted: list[int]) -> None:
     """0 to 1, 0 to 255 and 0 to 65535 are known; anything else is stretched; NaN is black."""
-    assert pixels.from_array(np.array([values])).tolist() == [wanted]
+    assert pixels.from_array(np.array([values])).white.tolist() == [wanted]
 
 
 @given(
@@ -578,7 +578,7 @@ def test_the_scale_of_floats(values: list[float], wanted: list[int]) -> None:
 )
 def test_scaling_keeps_order_and_never_clips(array: NDArray[np.generic]) -> None:
     """A brighter value is never darker after scaling, and no range collapses at its top."""
-    found = pixels.from_array(array)
+    found = pixels.from_array(array).white
     flat = array.reshape(-1).astype(np.float64)
     finite = np.isfinite(flat)
     ordered = found.reshape(-1)[finite][np.argsort(flat[finite], kind="stable")]
@@ -595,4 +595,4 @@ def test_compositing_is_exact(array: Pixels) -> None:
     """Integers equal the rounded real-valued formula. If nothing would be seen, the colours are."""
     colour, opacity = array[..., :3], array[..., 3]
     wanted = on_white(colour, opacity) if opacity.any() else colour
-    assert np.abs(pixels.from_array(array).astype(int) - wanted.astype(int)).max() == 0
+    assert np.abs(pixels.from_array(array).white.astype(int) - wanted.astype(int)).max() == 0

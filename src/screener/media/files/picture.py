@@ -41,6 +41,9 @@ class Frame:
         again: Times of the following equal frames, which are not yielded.
         inner: Views of `pixels` without the bars of a video.
         uncropped: All stored pixels, if the container shows only a part of them.
+        luma_alpha: Luma and alpha as stored, (h, w, 2), of a picture that `pixels` shows on white;
+            of a large one only some rows and columns. None for video, and if too little is clear
+            for its ground to matter.
         track: Number of a video's picture track, from 0, or of a hidden clip or animation, from 1.
         between: The frame lies between two sampling times; hash it only if it differs from the
             last hashed frame.
@@ -53,6 +56,7 @@ class Frame:
     again: tuple[float, ...] = ()
     inner: tuple[NDArray[np.uint8], ...] = ()
     uncropped: NDArray[np.uint8] | None = None
+    luma_alpha: NDArray[np.uint8] | None = None
     track: int = 0
     between: bool = False
 

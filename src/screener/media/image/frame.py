@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
-import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
 from screener.errors import MediaError, ShortOfMemory
@@ -14,13 +12,14 @@ from screener.media.image import missing_data, pillow, pixels
 from screener.media.image.canvas import Canvas
 from screener.media.image.errors import as_media_error
 from screener.media.image.orientation import defer_orientation, read_orientation
+from screener.media.image.pixels import Layers
 from screener.media.image.structure import jpeg2000, png
 from screener.media.image.structure.headers import read_be
 
 
 def decode_frame(
     image: Image.Image, data: bytes, *, number: int = 0, replaces_image: bool = True
-) -> tuple[NDArray[np.uint8] | None, MediaError | None]:
+) -> tuple[Layers | None, MediaError | None]:
     """Return the current frame's upright pixels as far as it decodes, and any error.
 
     `number` is the frame's number. With `replaces_image`, the image is unusable afterwards, since
@@ -76,7 +75,7 @@ def _salvage(
     orientation: int | None,
     data: bytes,
     number: int,
-) -> NDArray[np.uint8] | None:
+) -> Layers | None:
     """Return the decodable part of a damaged frame, or None.
 
     Raises MemoryError, since lack of memory is no property of the file.
@@ -135,9 +134,7 @@ def _prepare(image: ImageFile.ImageFile, canvas: Canvas | None) -> int | None:
     return orientation
 
 
-def _to_upright(
-    image: Image.Image, canvas: Canvas | None, orientation: int | None
-) -> NDArray[np.uint8]:
+def _to_upright(image: Image.Image, canvas: Canvas | None, orientation: int | None) -> Layers:
     memory = None if canvas is None else canvas.memory_of(image)
     return pixels.to_upright(image, memory, orientation)
 

@@ -81,9 +81,14 @@ def decode_frames(
         elif frames_are_independent:
             image._im = None  # it holds the frame's memory, which must not outlive the frame
         if visible is not None:
-            frame, fingerprint = Frame(visible, seconds, number, uncropped=uncropped), None
-            if count > 1:
-                fingerprint = _fingerprint(frame.stored)
+            frame = Frame(
+                visible.white,
+                seconds,
+                number,
+                uncropped=uncropped,
+                luma_alpha=visible.luma_alpha,
+            )
+            fingerprint = _fingerprint(frame) if count > 1 else None
             if fingerprint is None or previous is None or not np.array_equal(fingerprint, previous):
                 yield frame
             # Free the pixels before the next frame is decoded.
@@ -102,13 +107,16 @@ def decode_frames(
         raise first_error
 
 
-def _fingerprint(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _fingerprint(frame: Frame) -> NDArray[np.uint8]:
     """Return the pixels if they are few, else a digest, which needs less memory."""
-    if frame.nbytes <= _MAX_FINGERPRINT_SIZE:
-        return frame
-    digest = hashlib.blake2b(repr(frame.shape).encode(), digest_size=32)
-    for _, band in pixels.split_array(frame):
-        digest.update(np.ascontiguousarray(band).data)
+    if frame.luma_alpha is None and frame.stored.nbytes <= _MAX_FINGERPRINT_SIZE:
+        return frame.stored
+    digest = hashlib.blake2b(digest_size=32)
+    for layer in (frame.stored, frame.luma_alpha):
+        if layer is not None:
+            digest.update(repr(layer.shape).encode())
+            for _, band in pixels.split_array(layer):
+                digest.update(np.ascontiguousarray(band).data)
     return np.frombuffer(digest.digest(), np.uint8)
 
 

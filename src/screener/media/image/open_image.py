@@ -56,9 +56,9 @@ def open(
 def _open_array(array: NDArray[Any], limits: Limits) -> Picture:
     if array.ndim >= 2:
         check_pixels(array.shape[1], array.shape[0], limits)
-    grey_or_rgb = pixels.from_array(array)
-    height, width = grey_or_rgb.shape[:2]
-    frame = Frame(grey_or_rgb, 0.0, 0)
+    layers = pixels.from_array(array)
+    height, width = layers.white.shape[:2]
+    frame = Frame(layers.white, 0.0, 0, luma_alpha=layers.luma_alpha)
     return Picture(Media(None, width, height, 1), lambda: iter((frame,)))
 
 
@@ -70,7 +70,7 @@ def _open_image(image: Image.Image, limits: Limits) -> Picture:
     def decode() -> Iterator[Frame]:
         visible, error = decode_frame(image, b"")
         if visible is not None:
-            yield Frame(visible, 0.0, 0)
+            yield Frame(visible.white, 0.0, 0, luma_alpha=visible.luma_alpha)
         if error is not None:
             raise error
 

@@ -16,7 +16,7 @@ from PIL import IcoImagePlugin, Image, ImageFile
 from screener.errors import MediaError, ShortOfMemory
 from screener.media.files.sniff import HEIF, sniff
 from screener.media.image.errors import as_media_error, create_unidentified_error
-from screener.media.image.pixels import Pixels
+from screener.media.image.pixels import Layers
 from screener.media.image.plugins import direct
 from screener.media.image.plugins.apng import Png
 from screener.media.image.plugins.gif import Gif
@@ -140,7 +140,7 @@ def _open_heif(data: bytes) -> ImageFile.ImageFile | None:
         raise as_media_error(error, data, "cannot be opened") from None
 
 
-def decode_directly(image: ImageFile.ImageFile, data: bytes, number: int) -> Pixels | None:
+def decode_directly(image: ImageFile.ImageFile, data: bytes, number: int) -> Layers | None:
     """Return the upright pixels of a HEIF, AVIF or still WebP without Pillow's copies.
 
     Return None if only the image can be decoded. Raises the decoder's errors.

@@ -8,16 +8,16 @@ them. Pictures are converted in bands of rows, which needs little additional mem
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from screener.errors import HashError
-from screener.media.image.orientation import apply_orientation, read_orientation
+from screener.media.image.orientation import apply_orientation, read_orientation, undo_orientation
 from screener.media.image.structure import photoshop, png, tiff
 
 VERSION = 1
@@ -29,6 +29,39 @@ CHANNEL_COUNTS = (1, 3, 4)
 Pixels = NDArray[np.uint8]
 _BandReader = Callable[[], Iterator[tuple[slice, NDArray[Any]]]]
 
+
+class Layers(NamedTuple):
+    """A picture on white, (H, W) or (H, W, 3), and its luma and alpha as stored, (h, w, 2).
+
+    `luma_alpha` is None if too little of the picture is clear for its ground to matter. Of a large
+    picture it has every `find_step`-th row and column.
+    """
+
+    white: Pixels
+    luma_alpha: Pixels | None = None
+
+    def turn(self, orientation: int) -> Layers:
+        """Return views that are upright by the EXIF orientation."""
+        return Layers(*[apply_orientation(one, orientation) for one in self if one is not None])
+
+    def turn_back(self, orientation: int) -> Layers:
+        """Return views that are as stored from ones that are upright."""
+        return Layers(*[undo_orientation(one, orientation) for one in self if one is not None])
+
+    def crop(self, left: int, top: int, right: int, bottom: int) -> Layers:
+        """Return views of a part."""
+        steps = 1, find_step(math.prod(self.white.shape[:2]))
+        return Layers(
+            *[
+                layer[top // step : -(-bottom // step), left // step : -(-right // step)]
+                for layer, step in zip(self, steps, strict=True)
+                if layer is not None
+            ]
+        )
+
+
+_MAX_LUMA_ALPHA_PIXELS = 1 << 22  # so that they and what is made of them take little memory
+_MIN_CLEAR_DIVISOR = 500  # alpha matters from a five-hundredth of the picture that is clear
 _PIXELS_PER_BAND = 1 << 18  # fits into a processor's cache
 _DEEP_MODES = ("I", "F", "I;16", "I;16L", "I;16B", "I;16N")
 _INTEGER_SCALES = (255.0, 1023.0, 4095.0, 65535.0)
@@ -47,7 +80,7 @@ def mend(image: Image.Image) -> None:
 
 def to_upright(
     image: Image.Image, memory: Pixels | None = None, orientation: int | None = None
-) -> Pixels:
+) -> Layers:
     """Return the picture as a person sees it, as uint8.
 
     Parameters:
@@ -56,17 +89,17 @@ def to_upright(
         orientation: The EXIF orientation; None to read it from the image.
 
     Returns:
-        (H, W) for grey, (H, W, 3) for colour. A turned picture is a strided view.
+        (H, W) for grey, (H, W, 3) for colour, with any alpha. A turned picture is a strided view.
 
     Raises Pillow's errors if the image cannot be decoded.
     """
     mend(image)
     image.load()  # the orientation may follow the pixels
     orientation = read_orientation(image) if orientation is None else orientation
-    return apply_orientation(to_stored(image, memory), orientation)
+    return to_stored(image, memory).turn(orientation)
 
 
-def to_stored(image: Image.Image, memory: Pixels | None = None) -> Pixels:
+def to_stored(image: Image.Image, memory: Pixels | None = None) -> Layers:
     """Return the picture as `to_upright` does, but with its stored orientation.
 
     `memory` is a flat array that contains the image's pixels. The result is written to it if it
@@ -77,19 +110,66 @@ def to_stored(image: Image.Image, memory: Pixels | None = None) -> Pixels:
         dtype = np.uint32 if image.mode == "I" and tiff.is_unsigned(image) else None
         bands = partial(_read_values, image, dtype)
         grey = _scale_to_8_bits(bands, (image.height, image.width), _read_transparent_value(image))
-        return np.subtract(255, grey, out=grey) if tiff.is_negative(image) else grey
+        return Layers(np.subtract(255, grey, out=grey) if tiff.is_negative(image) else grey)
     if image.mode in ("L", "RGB") and not image.has_transparency_data:
-        return _copy_pixels(image, memory)
+        return Layers(_copy_pixels(image, memory))
     ignores_alpha = _is_all_transparent(image)
-    pixels: Pixels | None = None
-    for rows, band in split_image(image):
-        converted = _convert_band(band.convert(band.mode[:-1]) if ignores_alpha else band)
-        if pixels is None:
-            pixels = _allocate((image.height, *converted.shape[1:]), memory)
-        pixels[rows] = converted
-    if pixels is None:
+    converted = (
+        (rows, _convert_band(band.convert(band.mode[:-1]) if ignores_alpha else band))
+        for rows, band in split_image(image)
+    )
+    return _join_bands(converted, image.height, memory)
+
+
+def find_step(size: int) -> int:
+    """Return how many rows and columns of a picture of so many pixels make one of `luma_alpha`."""
+    return math.isqrt((size - 1) // _MAX_LUMA_ALPHA_PIXELS) + 1
+
+
+def _join_bands(
+    bands: Iterable[tuple[slice, Pixels]], height: int, memory: Pixels | None
+) -> Layers:
+    """Return the picture that consists of bands of rows, each perhaps with alpha.
+
+    It is written to `memory` if it fits.
+    """
+    white: Pixels | None = None
+    clear_bands: list[tuple[int, Pixels]] = []
+    for rows, band in bands:
+        on_white = composite(band) if _has_alpha(band) else band
+        if white is None:
+            white = _allocate((height, *on_white.shape[1:]), memory)
+        white[rows] = on_white
+        if _has_alpha(band) and band[..., -1].min() < 255:
+            step = find_step(height * band.shape[1])
+            few = band[-rows.start % step :: step, ::step]
+            luma_alpha = np.dstack((_to_luma(few[..., :-1]), few[..., -1]))
+            clear_bands.append((-(-rows.start // step), luma_alpha))
+    if white is None:
         raise ValueError("a picture without pixels")
-    return pixels
+    return Layers(white, _join_clear(white, clear_bands) if clear_bands else None)
+
+
+def _join_clear(white: Pixels, clear_bands: Sequence[tuple[int, Pixels]]) -> Pixels | None:
+    """Return the luma and alpha of a picture with these bands, or None if little is clear."""
+    step = find_step(math.prod(white.shape[:2]))
+    luma = _to_luma(white[::step, ::step])
+    luma_alpha = np.dstack((luma, np.full_like(luma, 255)))
+    for top, band in clear_bands:
+        luma_alpha[top : top + len(band)] = band
+    clear = 255 * luma.size - int(luma_alpha[..., 1].sum(dtype=np.int64))
+    return luma_alpha if clear * _MIN_CLEAR_DIVISOR >= 255 * luma.size else None
+
+
+def _has_alpha(band: Pixels) -> bool:
+    return band.ndim == 3 and band.shape[2] in (2, 4)
+
+
+def _to_luma(band: Pixels) -> Pixels:
+    """Return (h, w) grey from grey or RGB, rounded as by Pillow."""
+    if band.ndim == 3 and band.shape[2] == 3:
+        return np.asarray(Image.fromarray(np.ascontiguousarray(band)).convert("L"))
+    return band.reshape(band.shape[:2])
 
 
 def _allocate(shape: tuple[int, ...], memory: Pixels | None) -> Pixels:
@@ -133,8 +213,8 @@ def check_array(array: NDArray[Any]) -> None:
         raise HashError(f"pixels must be uint8, uint16, bool or float, not {array.dtype}")
 
 
-def from_array(array: NDArray[Any]) -> Pixels:
-    """Return an array of pixels as 8-bit grey or RGB, uncopied if it is already.
+def from_array(array: NDArray[Any]) -> Layers:
+    """Return an array of pixels as 8-bit grey or RGB and alpha, uncopied if it is without alpha.
 
     The shape is (H, W), (H, W, 1), (H, W, 3) or (H, W, 4). The last has straight alpha, which is
     composited on white unless all of it is 0. The dtype is uint8, bool, uint16 or a float. Values
@@ -150,13 +230,10 @@ def from_array(array: NDArray[Any]) -> Pixels:
     elif array.dtype != np.uint8:
         array = _scale_to_8_bits(lambda: split_array(array), array.shape, None)
     if array.ndim == 2 or array.shape[2] == 3:
-        return array
+        return Layers(array)
     if not any(band[..., 3].any() for _, band in split_array(array)):
-        return array[..., :3]
-    pixels = np.empty((*array.shape[:2], 3), np.uint8)
-    for rows, band in split_array(array):
-        pixels[rows] = composite_on_white(band)
-    return pixels
+        return Layers(array[..., :3])
+    return _join_bands(split_array(array), len(array), None)
 
 
 def _split_rows(width: int, height: int) -> Iterator[slice]:
@@ -196,10 +273,11 @@ def _is_all_transparent(image: Image.Image) -> bool:
 
 
 def _convert_band(band: Image.Image) -> Pixels:
+    """Return grey or RGB, with alpha if the band has any."""
     if band.has_transparency_data:
         try:
             grey = band.mode in ("1", "L", "LA", "La")
-            return composite_on_white(np.asarray(band.convert("LA" if grey else "RGBA")))
+            return np.asarray(band.convert("LA" if grey else "RGBA"))
         except (ValueError, TypeError, OverflowError):
             # A transparent colour that the mode cannot have hides nothing.
             band = band.copy()
@@ -209,13 +287,13 @@ def _convert_band(band: Image.Image) -> Pixels:
     return np.asarray(band.convert("L" if band.mode == "1" else "RGB"))
 
 
-def composite_on_white(band: Pixels, white: int = 255) -> Pixels:
-    """Composite (h, w, 2) grey or (h, w, 4) RGB with straight alpha on white."""
+def composite(band: Pixels, ground: int = 255) -> Pixels:
+    """Composite (h, w, 2) grey or (h, w, 4) RGB with straight alpha on white or another grey."""
     colour, alpha = band[..., :-1], band[..., -1:]
     if alpha.min() < 255:
         blended = colour.astype(np.uint16)
         blended *= alpha
-        blended += white * (255 - alpha.astype(np.uint16)) + 127
+        blended += ground * (255 - alpha.astype(np.uint16)) + 127
         blended //= 255
         colour = blended.astype(np.uint8)
     return colour[..., 0] if colour.shape[2] == 1 else colour

@@ -5,8 +5,8 @@ from __future__ import annotations
 from PIL import Image
 
 from screener.media.image.errors import as_media_error
-from screener.media.image.orientation import apply_orientation, read_orientation, undo_orientation
-from screener.media.image.pixels import Pixels
+from screener.media.image.orientation import read_orientation
+from screener.media.image.pixels import Layers, Pixels
 from screener.media.image.structure import apertures
 
 # A crop of less than 1/200 of each side is ignored, as in `trim`: encoders of HEIC pad pictures to
@@ -37,25 +37,26 @@ class ApertureReader:
         return _read_heif_size(self._file_without_clap, number)
 
     def separate_crop(
-        self, image: Image.Image, number: int, decoded: Pixels
-    ) -> tuple[Pixels, Pixels | None]:
-        """Return the visible pixels, and the uncropped ones (None if nearly the same).
+        self, image: Image.Image, number: int, decoded: Layers
+    ) -> tuple[Layers, Pixels | None]:
+        """Return the visible picture, and the uncropped pixels (None if nearly the same).
 
         Raises MediaError if the picture cannot be decoded without its crop.
         """
         if self._file_without_clap is not None:
-            return decoded, _decode_uncropped(self._file_without_clap, number, decoded)
+            uncropped = _decode_uncropped(self._file_without_clap, number, decoded.white)
+            return decoded, uncropped
         if self._clap is None:
             return decoded, None
         orientation = read_orientation(image)
-        stored = undo_orientation(decoded, orientation)
-        crop_box = apertures.crop_box(self._clap, stored.shape[1], stored.shape[0])
+        stored = decoded.turn_back(orientation)
+        height, width = stored.white.shape[:2]
+        crop_box = apertures.crop_box(self._clap, width, height)
         if crop_box is None:
             return decoded, None
-        left, top, right, bottom = crop_box
-        visible = stored[top:bottom, left:right]
-        is_negligible = _is_negligible_crop(visible, *stored.shape[:2])
-        return apply_orientation(visible, orientation), None if is_negligible else decoded
+        visible = stored.crop(*crop_box)
+        is_negligible = _is_negligible_crop(visible.white, height, width)
+        return visible.turn(orientation), None if is_negligible else decoded.white
 
 
 def _read_heif_size(file_without_clap: bytes, number: int) -> tuple[int, int]:
@@ -74,9 +75,10 @@ def _decode_uncropped(file_without_clap: bytes, number: int, visible: Pixels) ->
     if _is_negligible_crop(visible, height, width):
         return None
     try:
-        return heif.decode(file_without_clap, number)
+        decoded = heif.decode(file_without_clap, number)
     except Exception as error:
         raise as_media_error(error, file_without_clap, "cannot be decoded uncropped") from None
+    return None if decoded is None else decoded.white
 
 
 def _is_negligible_crop(visible: Pixels, height: int, width: int) -> bool:

@@ -22,7 +22,7 @@ from screener.system.sqlite_files import connect, transaction
 
 _APPLICATION_ID = 0x53435248
 # To be raised by two, also when files are hashed more completely than before.
-_FORMAT = 7
+_FORMAT = 9
 # Earlier programs refuse a cache of weights: they would not erase these with their inputs.
 _WEIGHTS_FORMAT = _FORMAT + 1
 _KEEP_DAYS = 30.0

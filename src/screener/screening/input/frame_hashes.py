@@ -14,6 +14,7 @@ from screener.hashing import classic, detail, evidence, pdq, views
 from screener.hashing.hash import Hash, HashKind
 from screener.media.files.picture import Frame
 from screener.media.image import trim
+from screener.media.image.grounds import show_on_grounds
 from screener.screening.input.located_hash import EvidenceColumns, OrientedHashes
 from screener.screening.policy import Effort
 
@@ -47,6 +48,9 @@ def find_regions(frame: Frame) -> list[Region]:
     regions = _find_parts(frame.pixels, frame.inner, "full", "trimmed")
     if frame.uncropped is not None:
         regions += _find_parts(frame.uncropped, (), "uncropped", "uncropped")
+    if frame.luma_alpha is not None:
+        for name, picture in show_on_grounds(frame.luma_alpha):
+            regions += _find_parts(picture, (), name, name)
     return regions + [
         Region("enlarged", _enlarge(region.pixels), region.pixels, region.framed)
         for region in regions

@@ -20,7 +20,7 @@ from screener.hashing.views import VIEWS
 from screener.media.image import pixels
 from screener.screening.input.wire import Count, Seconds
 
-_REGIONS = ("full", "trimmed", "enlarged", "uncropped")
+_REGIONS = ("full", "trimmed", "enlarged", "uncropped", "on_black", "on_mean", "without_alpha")
 _PART_KINDS = ("frame", "thumbnail", "appended")
 
 _MAX_SCORE = 100

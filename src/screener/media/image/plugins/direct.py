@@ -8,18 +8,20 @@ and libavif.
 from __future__ import annotations
 
 from io import BytesIO
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import ImageFile
 
 from screener.media.image import pixels
-from screener.media.image.orientation import apply_orientation, read_orientation
+from screener.media.image.orientation import read_orientation
 from screener.media.image.plugins.webp import is_animated
 
 _CHANNEL_COUNTS = {"L": 1, "RGB": 3, "RGBA": 4}
 
 
-def decode_webp(image: ImageFile.ImageFile, data: bytes) -> pixels.Pixels | None:
+def decode_webp(image: ImageFile.ImageFile, data: bytes) -> pixels.Layers | None:
     """Return the upright pixels of a still WebP, or None if OpenCV cannot decode it."""
     channels = _CHANNEL_COUNTS.get(image.mode)
     if channels is None or is_animated(data):
@@ -39,11 +41,19 @@ def decode_webp(image: ImageFile.ImageFile, data: bytes) -> pixels.Pixels | None
         reopened = type(image)(BytesIO(data), "")
         image._decoder = reopened._decoder  # type: ignore[attr-defined]
         return None
-    upright = apply_orientation(pixels.from_array(stored), read_orientation(image))
-    return upright[..., ::-1]  # OpenCV's order is blue, green, red
+    return pixels.from_array(_reverse_colours(stored)).turn(read_orientation(image))
 
 
-def decode_avif(image: ImageFile.ImageFile, number: int) -> pixels.Pixels | None:
+def _reverse_colours(stored: NDArray[Any]) -> NDArray[Any]:
+    """Return RGB or RGBA from OpenCV's BGR or BGRA, the latter in place."""
+    if stored.shape[2] == 3:
+        return stored[..., ::-1]
+    for _, band in pixels.split_array(stored):
+        band[..., :3] = band[..., 2::-1].copy()
+    return stored
+
+
+def decode_avif(image: ImageFile.ImageFile, number: int) -> pixels.Layers | None:
     """Return the upright pixels of an AVIF's picture, or None for an unsupported mode.
 
     Sets the duration in the image's `info`, and frees a still's decoder. Raises the decoder's
@@ -59,4 +69,4 @@ def decode_avif(image: ImageFile.ImageFile, number: int) -> pixels.Pixels | None
         image.info["duration"] = round(1000 * duration / timescale)
     shape = (image.height, image.width, channels)
     stored = np.frombuffer(memory, np.uint8).reshape(shape)
-    return apply_orientation(pixels.from_array(stored), read_orientation(image))
+    return pixels.from_array(stored).turn(read_orientation(image))

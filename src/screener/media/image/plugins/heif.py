@@ -31,7 +31,7 @@ def open_image(data: bytes) -> ImageFile.ImageFile:
     return image
 
 
-def decode(data: bytes, number: int) -> pixels.Pixels | None:
+def decode(data: bytes, number: int) -> pixels.Layers | None:
     """Return a picture's pixels, turned upright by libheif, or None for deep modes."""
     options = {"convert_hdr_to_8bit": True, "remove_stride": False}
     picture = pillow_heif.open_heif(_without_trailing_file(data), **options)[number]

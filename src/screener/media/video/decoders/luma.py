@@ -55,9 +55,7 @@ def read_stored(frame: Any) -> Pixels:
     alpha = _read_alpha(frame) if has_alpha(name) else None
     if alpha is None:
         return luma
-    return pixels.composite_on_white(
-        np.dstack((luma, alpha)), _NARROW_WHITE if _is_narrow(frame) else 255
-    )
+    return pixels.composite(np.dstack((luma, alpha)), _NARROW_WHITE if _is_narrow(frame) else 255)
 
 
 def read_visible(frame: Any, crop: Sides | None) -> Pixels:
