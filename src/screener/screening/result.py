@@ -16,6 +16,9 @@ from screener.screening.video_rule.agreement import Agreement, Rule
 
 SCHEMA = 1
 
+Box = tuple[int, int, int, int]
+"""Left, top, right and bottom in pixels of the upright picture, right and bottom exclusive."""
+
 
 class Verdict(StrEnum):
     """The outcome for one input. `unscreened` is never `no_match`: the input was not checked."""
@@ -56,7 +59,8 @@ class Match:
     - `shadow`: the policy only watches what evidence would match; the hit makes no match.
     - `orientation`: the rotation or reflection of the input that matches.
     - `region`: `full`; `trimmed`, without its border; `enlarged`, a small picture at twice its
-      size; `uncropped`, all coded pixels of a picture of which the file shows a part.
+      size; `uncropped`, all coded pixels of a picture of which the file shows a part; `inset`, a
+      part of the picture that may be a picture of its own. `box`: the place of an inset, else None.
     - `part`, `time`: the page or frame, counted from 0, and its time in seconds. Hidden pictures
       are counted after the frames. `part_kind`: `frame`, `thumbnail` or `appended`.
     - `uncorroborated`: a hit of a weak kind (`HashKind.weak`) without a hit on the same entry, in
@@ -88,6 +92,7 @@ class Match:
     threshold: int | None = None
     view: str | None = None
     shadow: bool = False
+    box: Box | None = None
 
     @property
     def by(self) -> str:
@@ -123,6 +128,7 @@ class Match:
                 del line[name]
         if not self.shadow:
             del line["shadow"]
+        line["box"] = None if self.box is None else list(self.box)
         line["time"] = _round_seconds(self.time)
         line["category"] = [{"scheme": c.scheme, "code": c.code} for c in self.category]
         del line["source_state"], line["opinions"], line["video"], line["uncorroborated"]
