@@ -144,7 +144,13 @@ class VerdictRules:
         self, item: HashedInput, kinds: Container[str], as_video: bool
     ) -> str:
         if not item.video or item.media is None:
-            return "too little detail to compare"
+            boxes = {
+                (group.part, group.box)
+                for group in list_groups(item.hashes)
+                if group.region == INSET and self._criteria.is_surely_usable(group)
+            }
+            insets = f"; {counted(len(boxes), 'inset')} compared, without a match" if boxes else ""
+            return f"too little detail to compare{insets}"
         usable = len(_moments(self._select_clearing(item, kinds)))
         samples = counted(item.media.samples, "sampled frame")
         needs_two = ", and with listed videos it takes two" if as_video and usable == 1 else ""
