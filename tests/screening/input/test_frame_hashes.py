@@ -88,6 +88,22 @@ def test_an_inset_has_the_hashes_of_its_own_pixels(scene, propose):
         assert {located.box for located in group.split()} == {group.box}
 
 
+@pytest.mark.parametrize("size", [(160, 120), (400, 192), (150, 400), (400, 193)])
+def test_a_small_inset_is_hashed_at_twice_its_size_alone(scene, propose, size):
+    """With a side of 192 pixels or fewer, as a small picture is beside its own size."""
+    picture = scene(1, size)
+    drawn, boxes = collage(picture)
+    propose(*boxes)
+
+    (group,) = inset_groups(drawn)
+
+    hashed = hash_item(picture, policy=Policy(insets=0), kinds=[pdq.PDQ]).hashes
+    region = "enlarged" if min(size) <= 192 else "full"
+    alone = next(one for one in list_groups(hashed) if one.region == region)
+    assert (group.values, group.details) == (alone.values, alone.details)
+    assert group.box == boxes[0]
+
+
 def test_other_regions_come_first_and_stay_as_they_are(scene, propose):
     """An inset changes no hash of the whole, which has no box."""
     drawn, boxes = collage(scene(1, (400, 300)))

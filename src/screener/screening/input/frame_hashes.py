@@ -63,15 +63,17 @@ def find_regions(frame: Frame) -> list[Region]:
 def find_inset_regions(
     frame: Frame, regions: Sequence[Region], *, limit: int, min_side: int
 ) -> Iterator[Region]:
-    """Yield the insets of a frame that equal none of its other regions, at most `limit`."""
+    """Yield the insets of a frame that equal none of its other regions, at most `limit`.
+
+    A small one has its pixels at twice their size alone. Its PDQ is then nearer to the picture's
+    and finds nearly all that both would, at half the cost.
+    """
     for inset in find_insets(frame.pixels, limit=limit, min_side=min_side):
         lines = max(1, min(min(inset.pixels.shape[:2]) // 100, _MAX_SAME_LINES))
         if any(trim.is_same_view(inset.pixels, region.pixels, lines=lines) for region in regions):
             continue
-        judged = detail.Detail(inset.pixels)
-        yield Region(INSET, inset.pixels, judged, box=inset.box)
-        if _is_small(inset.pixels):
-            yield Region(INSET, _enlarge(inset.pixels), judged, box=inset.box)
+        pixels = _enlarge(inset.pixels) if _is_small(inset.pixels) else inset.pixels
+        yield Region(INSET, pixels, detail.Detail(inset.pixels), box=inset.box)
 
 
 def _is_small(pixels: NDArray[np.uint8]) -> bool:
