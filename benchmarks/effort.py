@@ -5,9 +5,12 @@ matches, so that every stage of every effort runs. The efforts take turns, round
 median of the rounds counts; a scan's first quarter, by when all workers have begun, does not.
 Verdicts of all efforts are compared first.
 
-    python benchmarks/effort.py [--small] [--folder DIR] [--receipt FILE]
+    python benchmarks/effort.py [--small] [--insets] [--folder DIR] [--receipt FILE]
 
-What this does not show: pictures that match, for which later stages are left out; a cold disk.
+`--insets` compares each effort with and without insets.
+
+What this does not show: screenshots, which have more insets than photos; pictures that match, for
+which later stages are left out; a cold disk.
 """
 
 from __future__ import annotations
@@ -28,28 +31,34 @@ RECORDS = (100_000, 1_000_000)
 JOBS = (1, 2)
 
 
-def measure(screeners: dict[Effort, Screener], files: list[str], records: int) -> list[Row]:
-    """Return files a second of each effort and number of jobs, and the share of `distance`."""
-    speeds: dict[tuple[Effort, int], list[float]] = {}
+Setting = tuple[Effort, int]  # with so many insets at most
+
+
+def measure(screeners: dict[Setting, Screener], files: list[str], records: int) -> list[Row]:
+    """Return files a second of each setting and number of jobs, and the share of the first one."""
+    speeds: dict[tuple[Setting, int], list[float]] = {}
     for _ in range(3):
         for jobs in JOBS:
             verdicts = set()
-            for effort, screener in screeners.items():
+            for setting, screener in screeners.items():
                 found, speed, *_ = scanned(screener, files, jobs, scan)
                 verdicts.add(tuple(found))
-                speeds.setdefault((effort, jobs), []).append(speed)
+                speeds.setdefault((setting, jobs), []).append(speed)
             if len(verdicts) != 1:
                 raise SystemExit("efforts disagree on files that match nothing")
+    first = next(iter(screeners))
     medians = {key: statistics.median(found) for key, found in speeds.items()}
     return [
         {
             "records": records,
             "effort": str(effort),
+            "insets": insets,
             "jobs": jobs,
             "files_per_s": round(speed, 1),
-            "share_of_distance": round(speed / medians[Effort.DISTANCE, jobs], 3),
+            "share_of_distance": round(speed / medians[first, jobs], 3),
+            "share_without_insets": round(speed / medians.get(((effort, 0), jobs), speed), 3),
         }
-        for (effort, jobs), speed in medians.items()
+        for ((effort, insets), jobs), speed in medians.items()
     ]
 
 
@@ -57,6 +66,7 @@ def main() -> None:
     """Measure, print, and write the receipt."""
     parser = receipt.parser(__doc__)
     parser.add_argument("--folder", type=Path, help="keep pictures and lists here")
+    parser.add_argument("--insets", action="store_true", help="with and without insets")
     arguments = parser.parse_args()
     rows: list[Row] = []
     with lists.workplace(arguments.folder) as folder:
@@ -66,9 +76,11 @@ def main() -> None:
             values = lists.drawn(records, ("pdq", "md5"))
             hash_list = lists.made(folder / f"known-{records}.list", values)
             screeners = {
-                effort: Screener(hash_list, policy=Policy(effort=effort)) for effort in Effort
+                (effort, insets): Screener(hash_list, policy=Policy(effort=effort, insets=insets))
+                for effort in Effort
+                for insets in ((0, Policy().insets) if arguments.insets else (Policy().insets,))
             }
-            screeners[Effort.VIEWS].warm()
+            next(iter(screeners.values())).warm()
             for row in measure(screeners, files, records):
                 print(row, flush=True)
                 rows.append(row)

@@ -102,6 +102,14 @@ def test_a_mapping_changes_only_the_kinds_it_names():
         ({"list_evidence": {"known": {"pdq": -1}}}, "list_evidence of known: pdq must be"),
         ({"shadow_evidence": 1}, "shadow_evidence must be true or false"),
         ({"shadow_evidence": None}, "shadow_evidence must be true or false"),
+        *(
+            ({"insets": value}, "insets must be an integer from 0 to 64")
+            for value in (-1, 65, None)
+        ),
+        ({"insets": 2.5}, "insets must be an integer"),
+        ({"insets": "8"}, "insets must be an integer"),
+        ({"inset_side": 31}, "inset_side must be an integer from 32 to 65536"),
+        ({"inset_side": 65537}, "inset_side must be an integer from 32 to 65536"),
     ],
 )
 def test_a_setting_out_of_range_is_refused_by_name(settings, message):
@@ -123,6 +131,8 @@ def test_the_ends_of_each_range_are_accepted():
     for memory in (128 << 20, 1 << 62):
         assert Policy(memory=memory).memory == memory
     assert Policy(seconds=1_000_000).seconds == 1e6
+    assert [Policy(insets=number).insets for number in (0, 64)] == [0, 64]
+    assert [Policy(inset_side=side).inset_side for side in (32, 65536)] == [32, 65536]
     # Of a size that a float would round.
     assert Policy(limits=Limits(bytes=(1 << 53) + 1)).limits.bytes == (1 << 53) + 1
     for wrong in ({"floor": {"vpdq": 49}}, {"memory": (128 << 20) - 1}):
@@ -178,6 +188,7 @@ def test_numpy_numbers_are_accepted():
         list_evidence={"known": {"pdq": np.uint8(70)}},
         seconds=np.float32(2),
         memory=np.int64(1 << 29),
+        insets=np.uint8(3),
         limits=Limits(pixels=np.uint32(5)),
         sampling=Sampling(every=np.int64(2)),
     )
@@ -187,6 +198,7 @@ def test_numpy_numbers_are_accepted():
         list_evidence={"known": {"pdq": 70}},
         seconds=2,
         memory=1 << 29,
+        insets=3,
         limits=Limits(pixels=5),
         sampling=Sampling(every=2),
     )
@@ -251,6 +263,8 @@ def test_equal_policies_have_equal_fingerprints_and_others_do_not():
         Policy(list_evidence={"other": {"pdq": 81}}),
         Policy(list_evidence={"known": {"pdq": False}}),
         Policy(shadow_evidence=True),
+        Policy(insets=0),
+        Policy(inset_side=95),
     ]
     assert len({one.fingerprint for one in [Policy(), *others]}) == len(others) + 1
 
@@ -271,6 +285,8 @@ def test_a_policy_can_be_pickled():
         evidence={"pdq": False},
         list_evidence={"known": {"pdq": 100}},
         shadow_evidence=True,
+        insets=3,
+        inset_side=64,
     )
 
     found = pickle.loads(pickle.dumps(policy))
@@ -300,7 +316,7 @@ def test_a_policy_file_has_the_fields_as_keys_and_tables(tmp_path):
     file = tmp_path / "policy.toml"
     file.write_text(
         "seconds = 5\ndigests_only = true\nmax_list_age = 60\nmemory = 536870912\n"
-        "effort = 'views'\nshadow_evidence = true\n"
+        "effort = 'views'\nshadow_evidence = true\ninsets = 3\ninset_side = 64\n"
         "[radius]\npdq = 20\n[known_good_radius]\npdq = 8\n[floor]\npdq = 60\n"
         "[limits]\nframes = 3\n[sampling]\nevery = 2\nscenes = true\n"
         "[evidence]\npdq = 90\n[list_evidence.known]\npdq = false\n[list_evidence.other]\n"
@@ -318,6 +334,8 @@ def test_a_policy_file_has_the_fields_as_keys_and_tables(tmp_path):
         sampling=Sampling(every=2, scenes=True),
         effort="views",
         shadow_evidence=True,
+        insets=3,
+        inset_side=64,
         evidence={"pdq": 90},
         list_evidence={"known": {"pdq": False}, "other": {"pdq": 90}},
     )

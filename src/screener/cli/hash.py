@@ -56,8 +56,8 @@ def hash_(
     the layout of vPDQ's own tool, which `import --format vpdq` reads: `frame,quality,pdq,time` for
     each frame.
 
-    A picture with a border has a second line, for the picture without it. Pictures hidden in a file
-    and members of archives have no line; `scan` looks into those.
+    A picture with a border has a second line, for the picture without it. Pictures inside a picture
+    (insets) or hidden in a file, and members of archives, have no line; `scan` looks into those.
 
     A file that cannot be hashed completely gets a line `unscreened reason - input`, which `match`
     understands, and a message on standard error; the exit code is then 3. A picture or video with
@@ -91,7 +91,8 @@ def _hash_file(
 
     If vPDQ is one of several kinds, a file that is not a video is no error for it.
     """
-    hashed = hash_item(path, policy=Policy(), kinds=[kind for kind in kinds if not kind.video])
+    picture_kinds = [kind for kind in kinds if not kind.video]
+    hashed = hash_item(path, policy=Policy(insets=0), kinds=picture_kinds)
     if not any(kind.video for kind in kinds):
         return hashed, None
     video_hash, error = _compute_vpdq_and_warn(path, sampling_seconds)

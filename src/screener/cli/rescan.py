@@ -21,7 +21,7 @@ from screener.cli.summary import Tally
 from screener.errors import counted
 from screener.reporting.output import claim_jsonl
 from screener.scanning.cache.hash_cache import HashCache
-from screener.scanning.rescan import outdated
+from screener.scanning.rescan import count_without_insets, outdated
 from screener.scanning.rescan import rescan as rescan_cache
 from screener.screening.policy import Effort
 from screener.screening.screener import Screener
@@ -101,6 +101,11 @@ def _describe_coverage(
         notes.append(
             f"{counted(number, 'input')} compared by distance alone, being stored without weights:"
             " to compare by evidence, scan again with --cache-weights"
+        )
+    if number := count_without_insets(screener, hashes):
+        notes.append(
+            f"{counted(number, 'input')} compared without insets, being hashed without them:"
+            " scan again with --cache"
         )
     if not total:
         notes.append("[yellow]the cache is empty[/]: scan with --cache first")

@@ -11,7 +11,12 @@ import numpy as np
 from screener.arguments import check_threads
 from screener.hashing.hash import KINDS
 from screener.hashing.pdq import PDQ
-from screener.scanning.cache.cache_rows import EVERY_FLOOR, covers, describe_settings
+from screener.scanning.cache.cache_rows import (
+    EVERY_FLOOR,
+    covers,
+    describe_settings,
+    drop_insets,
+)
 from screener.scanning.cache.hash_cache import HashCache
 from screener.screening.input.hash_item import HashedInput
 from screener.screening.matching import video_search
@@ -41,7 +46,8 @@ def rescan(
     """Yield the Results of cached inputs that hit a record, in the order of hashing.
 
     They equal those of a scan of the same files now, but for the effort: inputs that were stored
-    without weights are compared by distance, the others by evidence, and none by views. Inputs that
+    without weights are compared by distance, the others by evidence, and none by views; and insets
+    are compared only if those of the policy were hashed (`count_without_insets`). Inputs that
     were hashed with other settings than the policy's, or without a kind of the lists, are skipped;
     `outdated` counts them. An input that is scanned during the rescan may have two Results. The
     cache is not locked between Results.
@@ -103,10 +109,24 @@ def outdated(screener: Screener, cache: HashCache) -> int:
     )
 
 
+def count_without_insets(screener: Screener, cache: HashCache) -> int:
+    """Return the number of cached inputs that are compared without their insets.
+
+    The policy asks for insets, and these inputs were hashed without any.
+    """
+    check_screener(screener, "rescan()")
+    required = describe_settings(screener.hasher)
+    settings = {one for one in _settings(screener, cache) if not covers(one, required)}
+    counts = cache.count_by_settings().items()
+    return sum(number for (stored, _), number in counts if stored in settings)
+
+
 def _settings(screener: Screener, cache: HashCache) -> set[str]:
     """Return the stored settings whose hashes the Screener can use."""
     required = describe_settings(screener.hasher)
-    return {stored for stored in cache.list_settings() if covers(stored, required)}
+    return {
+        stored for stored in cache.list_settings() if covers(stored, required, without_insets=True)
+    }
 
 
 def _decide(screener: Screener, items: list[HashedInput]) -> Iterator[Result]:
@@ -115,6 +135,8 @@ def _decide(screener: Screener, items: list[HashedInput]) -> Iterator[Result]:
         items = [
             replace(item, error=None) if _has_complete_digests(item) else item for item in items
         ]
+    if not screener.hasher.policy.insets:
+        items = list(map(drop_insets, items))
     return screener.decide(items)
 
 

@@ -38,6 +38,10 @@ _WEAK_KINDS = [name for name, kind in KINDS.items() if kind.weak]
 _DEFAULT_EVIDENCE: dict[str, int] = {"pdq": 80}
 _MAX_EVIDENCE_BITS = 256
 
+# Each inset is hashed and searched like a picture, so a picture with insets may cost this many.
+_MAX_INSETS = 64
+_MIN_INSET_SIDE, _MAX_INSET_SIDE = 32, 1 << 16  # pixels
+
 
 class Effort(StrEnum):
     """How far a Screener goes to find edited copies of listed pictures.
@@ -81,6 +85,9 @@ class Policy:
         list_evidence: The same for single lists, by name: `{"known": {"pdq": 100}}`.
         shadow_evidence: Report hits by evidence among `other_hits`, so that they never make a
             match.
+        insets: The most parts of a picture that are compared as pictures of their own, by PDQ, from
+            0 to 64; 0 looks for none. docs/results.md states of which pictures.
+        inset_side: The least width and height of such a part, in pixels, from 32.
 
     Raises:
         PolicyError: If a value has the wrong type or is out of range.
@@ -100,6 +107,8 @@ class Policy:
     evidence: Mapping[str, int] = field(default_factory=dict)
     list_evidence: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     shadow_evidence: bool = False
+    insets: int = 8
+    inset_side: int = 96
 
     def __post_init__(self) -> None:
         radius = _merge_defaults("radius", _DEFAULT_RADII, self.radius, _max_radius)
@@ -139,6 +148,14 @@ class Policy:
         for name in ("digests_only", "shadow_evidence"):
             if not isinstance(getattr(self, name), bool):
                 raise PolicyError(f"{name} must be true or false")
+        for name, least, most in (
+            ("insets", 0, _MAX_INSETS),
+            ("inset_side", _MIN_INSET_SIDE, _MAX_INSET_SIDE),
+        ):
+            number = integer_within(getattr(self, name), least, most)
+            if number is None:
+                raise PolicyError(f"{name} must be an integer from {least} to {most}")
+            object.__setattr__(self, name, number)
         if self.effort not in list(Effort):
             raise PolicyError(f"effort must be one of {', '.join(Effort)}, not {self.effort!r}")
         object.__setattr__(self, "effort", Effort(self.effort))

@@ -16,6 +16,9 @@ from screener.screening.video_rule.agreement import Agreement, Rule
 
 SCHEMA = 1
 
+Box = tuple[int, int, int, int]
+"""Left, top, right and bottom in pixels of the upright picture, right and bottom exclusive."""
+
 
 class Verdict(StrEnum):
     """The outcome for one input. `unscreened` is never `no_match`: the input was not checked."""
@@ -58,7 +61,8 @@ class Match:
     - `region`: `full`; `trimmed`, without its border; `enlarged`, a small picture at twice its
       size; `uncropped`, all coded pixels of a picture of which the file shows a part; `on_black`,
       `on_mean` and `without_alpha`, a transparent picture on other grounds than white, or with
-      what is clear.
+      what is clear; `inset`, a part of the picture that may be a picture of its own. `box`: the
+      place of an inset, else None.
     - `part`, `time`: the page or frame, counted from 0, and its time in seconds. Hidden pictures
       are counted after the frames. `part_kind`: `frame`, `thumbnail` or `appended`.
     - `uncorroborated`: a hit of a weak kind (`HashKind.weak`) without a hit on the same entry, in
@@ -90,6 +94,7 @@ class Match:
     threshold: int | None = None
     view: str | None = None
     shadow: bool = False
+    box: Box | None = None
 
     @property
     def by(self) -> str:
@@ -125,6 +130,7 @@ class Match:
                 del line[name]
         if not self.shadow:
             del line["shadow"]
+        line["box"] = None if self.box is None else list(self.box)
         line["time"] = _round_seconds(self.time)
         line["category"] = [{"scheme": c.scheme, "code": c.code} for c in self.category]
         del line["source_state"], line["opinions"], line["video"], line["uncorroborated"]

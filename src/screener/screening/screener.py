@@ -102,6 +102,8 @@ class Screener:
             sampling = replace(self.policy.sampling, against_videos=True)
             self._hashing_policy = replace(self.policy, sampling=sampling)
         listed = {kind for hash_list in self.lists for kind in hash_list.kinds}
+        if "pdq" not in listed:  # listed videos are not compared with insets
+            self._hashing_policy = replace(self._hashing_policy, insets=0)
         self._kinds = tuple(kind for kind in KINDS.values() if self._is_computed(kind, listed))
 
     def __repr__(self) -> str:

@@ -34,6 +34,7 @@ from screener.errors import OutputError
 from screener.reporting.pages import report_page, spreadsheet
 from screener.reporting.pages.result_summary import Summary
 from screener.scanning.resume import Finished
+from screener.screening.result import MediaFacts
 
 HOSTILE = [
     "<script>alert(1)</script>.jpg",
@@ -414,6 +415,74 @@ def test_a_match_in_a_hidden_part_says_so(make_list, tmp_path):
     assert [(row["part"], row["part_kind"]) for row in rows] == [("0", "frame"), ("1", "thumbnail")]
 
 
+def write_inset(make_list, path, box, media, **changes):
+    """Write a match inside a picture as a file of results, and return its page."""
+    from dataclasses import replace
+
+    engine = Screener(make_list([{"id": "one", "pdq": LISTED}]))
+    found = engine.match([Hash.parse("pdq", LISTED)], input="chat.png")
+    match = replace(found.matches[0], region="inset", box=box, **changes)
+    with output.open_jsonl(path / "r.jsonl") as out:
+        out.write(replace(found, matches=(match,), media=media))
+    report_page.write_html(path / "r.jsonl", path / "r.html")
+    return Page((path / "r.html").read_text())
+
+
+def outlines_of(page):
+    """The outlines on a page: their attributes by class, and the text for screen readers."""
+    rects = [
+        a for tag, a in page.elements if tag == "rect" and a.get("class") in ("picture", "box")
+    ]
+    labels = [a["aria-label"] for tag, a in page.elements if a.get("class") == "outline"]
+    return {a["class"]: a for a in rects}, labels
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "box"),
+    [
+        (1080, 2400, (40, 300, 640, 1200)),
+        (3000, 500, (0, 0, 3000, 499)),
+        (1, 1 << 30, (0, 5, 1, 9)),
+    ],
+)
+def test_an_inset_is_outlined_in_its_picture(make_list, tmp_path, width, height, box):
+    """In the picture's proportions, with the place in words too; the table has its four numbers."""
+    page = write_inset(make_list, tmp_path, box, MediaFacts("image/png", width, height, 1))
+    outlines, (label,) = outlines_of(page)
+
+    picture, inset = (
+        [float(outlines[kind][name]) for name in ("x", "y", "width", "height")]
+        for kind in ("picture", "box")
+    )
+    scale = 120 / max(width, height)
+    assert picture == pytest.approx([1, 1, max(1, width * scale), max(1, height * scale)], abs=0.06)
+    left, top, right, bottom = box
+    sides = [max(1, (right - left) * scale), max(1, (bottom - top) * scale)]
+    assert inset == pytest.approx([1 + left * scale, 1 + top * scale, *sides], abs=0.06)
+    place = f"from {left}, {top} to {right}, {bottom}"
+    assert label == f"The inset lies {place} in a picture of {width} by {height} pixels."
+    assert f"{place} of {width} × {height}" in page.text
+
+    spreadsheet.write_csv(tmp_path / "r.jsonl", tmp_path / "r.csv")
+    (row,) = csv.DictReader((tmp_path / "r.csv").read_text("utf-8-sig").splitlines())
+    assert (row["region"], row["box"]) == ("inset", f"{left} {top} {right} {bottom}")
+
+
+@pytest.mark.parametrize("place", [{"part": 1}, {"part_kind": "appended"}])
+def test_a_picture_of_unknown_size_has_no_outline(make_list, tmp_path, place):
+    """The size in a result is that of the first picture."""
+    media = MediaFacts("image/tiff", 20, 10, 2)
+    page = write_inset(make_list, tmp_path, (40, 30, 640, 120), media, **place)
+    assert outlines_of(page) == ({}, [])
+    assert "from 40, 30 to 640, 120" in page.text
+
+
+def test_a_box_outside_of_its_picture_is_damage(make_list, tmp_path):
+    """The line counts for nothing."""
+    with pytest.raises(OutputError):
+        write_inset(make_list, tmp_path, (0, 0, 21, 10), MediaFacts("image/png", 20, 10, 1))
+
+
 def test_damaged_lines_are_counted_and_another_file_is_refused(results, tmp_path):
     """Half a line at the end of a scan that was killed costs itself."""
     data = results.read_bytes()
@@ -451,6 +520,9 @@ def test_a_damaged_line_counts_for_nothing(results, tmp_path):
         {"list": None}, {"source": None}, {"entry": None}, {"state": []}, {"kind": []},
         {"radius": -1}, {"radius": 10**9}, {"distance": -1}, {"distance": 32}, {"distance": "x"},
         {"video": {"input_span": 5, "listed_span": [0, 1]}}, {"video": 5},
+        {"box": 5}, {"box": [0, 0, 9]}, {"box": "0099"}, {"box": [9, 0, 9, 9]}, {"box": {}},
+        {"box": [0, 0, 9.5, 9]}, {"box": [-1, 0, 9, 9]}, {"box": ["0", "0", "9\">", "9"]},
+        {"box": [0, 0, 1 << 31, 9]},
     ):  # fmt: skip
         odd.append(line | {"matches": [match, match | wrong]})
     odd.append(line | {"matches": [match, {}]})

@@ -25,8 +25,8 @@ from screener.media.files.limits import Limits
 from screener.media.name import Name
 from screener.media.video.sampling.settings import Sampling
 from screener.scanning.cache.cache_rows import COLUMNS, encode_columns
-from screener.scanning.rescan import outdated
-from screener.screening.input.hash_item import HashedInput
+from screener.scanning.rescan import count_without_insets, outdated
+from screener.screening.input.hash_item import HashedInput, hash_item
 from screener.screening.input.located_hash import LocatedHash
 from screener.screening.result import MediaFacts
 from screener.system.installation import make_missing_error
@@ -215,6 +215,71 @@ def test_what_cannot_be_decided_from_the_cache_is_counted(known, folder, tmp_pat
         assert list(rescan(Screener(sha), cache, every=True)) == []
 
 
+@pytest.fixture
+def page(scene, tmp_path):
+    """A page with two photos, of which the second will be listed, as a file."""
+    drawn = Image.new("RGB", (500, 800), "white")
+    for number, top in ((1, 40), (2, 400)):
+        drawn.paste(scene(number, (400, 300)), (50, top))
+    drawn.paste("black", (0, 0, 20, 800))  # no border
+    drawn.save(tmp_path / "page.png")
+    return tmp_path / "page.png"
+
+
+def list_photo(make_list, scene):
+    """A list of one of the page's photos."""
+    value = pdq.compute(np.asarray(scene(2, (400, 300)))).text
+    return make_list([{"id": "photo", "pdq": value, "md5": "0f" * 16}], name="photos")
+
+
+def test_a_rescan_finds_what_is_listed_inside_of_a_picture(known, make_list, scene, page, tmp_path):
+    """With its box, as a scan does; without insets in the policy, as a scan does without them."""
+    fill(tmp_path / "c", known, page)
+    photos = list_photo(make_list, scene)
+    with HashCache.open(tmp_path / "c") as cache:
+        for policy in (Policy(), Policy(insets=0)):
+            engine = Screener(photos, policy=policy)
+            anew = lines(scan(engine, page, jobs=1))
+            assert lines(rescan(engine, cache, every=True)) == anew
+            assert (outdated(engine, cache), count_without_insets(engine, cache)) == (0, 0)
+            hits = anew[str(page)]["matches"]
+            assert [hit["region"] for hit in hits] == ["inset"] * bool(policy.insets)
+            for hit in hits:
+                assert np.abs(np.subtract(hit["box"], (50, 400, 450, 700))).max() <= 4
+        for other in (Policy(insets=3), Policy(inset_side=64)):
+            assert outdated(Screener(photos, policy=other), cache) == 1
+
+
+def test_a_cache_without_insets_goes_on_to_be_compared(known, make_list, scene, page, tmp_path):
+    """By its whole pictures; of an earlier version too, whose settings name no insets. A scan with
+    insets looks at the inputs again.
+    """
+    plain = Policy(insets=0)
+    value = pdq.compute(np.asarray(Image.open(page))).text
+    whole = make_list([{"id": "whole", "pdq": value}], name="whole")
+    photos, engine = list_photo(make_list, scene), Screener(whole)
+    fill(tmp_path / "c", known, page, policy=plain)
+    for is_earlier in (False, True):
+        if is_earlier:
+            with closing(sqlite3.connect(tmp_path / "c")) as file, file:
+                ((made_by,),) = file.execute("SELECT made_by FROM makings").fetchall()
+                settings = json.loads(made_by)
+                del settings["policy"]["insets"], settings["policy"]["inset_side"]
+                changed = json.dumps(settings, sort_keys=True)
+                file.execute("UPDATE makings SET made_by = ?", (changed,))
+        with HashCache.open(tmp_path / "c") as cache:
+            (result,) = rescan(engine, cache)
+            assert (result.verdict, result.matches[0].entry) == ("match", "whole")
+            assert list(rescan(Screener(photos), cache)) == []
+            assert (outdated(engine, cache), count_without_insets(engine, cache)) == (0, 1)
+            assert count_without_insets(Screener(whole, policy=plain), cache) == 0
+            name = hash_item(page, policy=plain, kinds=[KINDS["md5"]]).name
+            assert cache.holds(name, Screener(known, policy=plain).hasher)
+            assert not cache.holds(name, Screener(known).hasher)
+    text = screener("rescan", "--cache", tmp_path / "c", "--list", whole.path).stderr
+    assert "1 input compared without insets" in " ".join(text.split())
+
+
 def test_the_newest_hashes_of_a_name_are_kept_and_old_ones_go(known, folder, tmp_path, monkeypatch):
     """A file scanned again has one place; after `keep` days it has none, and no byte is left."""
     path, picture = tmp_path / "c", folder / "0.png"
@@ -307,6 +372,7 @@ def test_what_a_cache_gives_back_is_what_it_was_given(known, tmp_path):
         located("md5"),
         located("pdq", hash={"quality": 100}, part_kind="appended", detail=80),
         located("phash"),
+        located("pdq", hash={"quality": 60}, region="inset", box=(0, 1, 4, 3), detail=70),
         located("pdq"),
     )
     given = [

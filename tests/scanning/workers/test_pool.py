@@ -28,7 +28,7 @@ def test_an_answer_that_is_no_hash_is_refused(known, scene, tmp_path):
     at which our own code fails. Files before and behind have their Results; and one that is told
     of under another's name has its own.
     """
-    names = ["a", "class", "columns", "error", "m", "name", "order", "plain", "reason", "z"]
+    names = ["a", "box", "class", "columns", "error", "m", "name", "order", "plain", "reason", "z"]
     folder = tmp_path / "uploads"
     folder.mkdir()
     for number, name in enumerate(names):
@@ -38,7 +38,8 @@ def test_an_answer_that_is_no_hash_is_refused(known, scene, tmp_path):
 
     assert [Path(one.input).stem for one in results] == names
     reasons = {Path(one.input).stem: one.reason for one in results}
-    bad = dict.fromkeys(["class", "columns", "error", "order", "plain", "reason"], Reason.CRASHED)
+    wrong = ["box", "class", "columns", "error", "order", "plain", "reason"]
+    bad = dict.fromkeys(wrong, Reason.CRASHED)
     assert reasons == dict.fromkeys(["a", "m", "name", "z"]) | bad
     assert not list(folder.glob("*-made"))
 

@@ -74,6 +74,7 @@ def one_by_one(group):
             group.track,
             group.doubts[k],
             group.leasts[k] if group.doubts[k] else None,
+            group.box,
         )
         for k in range(8)
     )
@@ -84,7 +85,7 @@ def test_columns_are_the_hashes_one_by_one():
     rng = random.Random(1)
     digest = LocatedHash(Hash(KINDS["md5"], rng.randbytes(16)))
     first, second = turned(rng, region="trimmed", part=2, time=1.5, again=(2.0,)), turned(rng)
-    second = structs.replace(second, region="enlarged", part_kind="thumbnail")
+    second = structs.replace(second, region="inset", box=(1, 2, 3, 4), part_kind="thumbnail")
     alone = LocatedHash(
         Hash(PDQ, rng.randbytes(32), 70, pixels.VERSION), "rotate90", "trimmed", 3, 2.5, "appended",
         90, (3.5,), 1, 2, 80,
@@ -116,6 +117,7 @@ def test_columns_are_the_hashes_one_by_one():
         ("time", "x"), ("time", None), ("again", 5), ("again", (1.0, "x")), ("track", None),
         ("region", "half"), ("part_kind", "page"), ("qualities", bytes(7) + b"\x65"),
         ("details", b"\x65" * 8), ("leasts", b"\x65" * 8), ("doubts", bytes(7) + b"\xff"),
+        ("region", "inset"), ("box", (0, 0, 9, 9)),
     ],
 )  # fmt: skip
 def test_columns_that_do_not_fit_are_refused(column, content):
@@ -128,7 +130,7 @@ def test_columns_that_do_not_fit_are_refused(column, content):
         to_wire((alone._replace(**told),))[0]
         for told in (
             {"time": "x"}, {"part": None}, {"orientation": "left"}, {"doubt": -1}, {"doubt": 255},
-            {"region": "half"}, {"part_kind": "page"},
+            {"region": "half"}, {"part_kind": "page"}, {"region": "inset"}, {"box": (0, 0, 9, 9)},
         )
     ]  # fmt: skip
     for wrong in (("x",), ((),), ("single", "pdq", b"1" * 31, None, None), 5, *others):
@@ -225,6 +227,45 @@ def test_ceilings_that_are_not_those_of_the_weights_are_refused(column, change):
     wrong = structs.replace(turned(random.Random(2)), evidence=unlike(evidence, column, change))
     with pytest.raises(ValueError, match="not the ceilings of the weights"):
         received((wrong,))
+
+
+def received_inset(box, **where):
+    """The hashes of an inset of a picture of 40 × 30 pixels, as another process receives them."""
+    group = turned(random.Random(2), region="inset", box=box, **where)
+    sent = HashedInput(Name("a"), Hashes((group,)), MediaFacts("image/tiff", 40, 30, 2))
+    message = msgpack.encode(HashedWire.from_input(sent))
+    return list_groups(msgpack.decode(message, type=HashedWire).to_input().hashes)
+
+
+@pytest.mark.parametrize("box", [(0, 0, 40, 30), (39, 29, 40, 30), (0, 5, 8, 6)])
+def test_a_box_inside_its_picture_travels_as_it_is(box):
+    """That of a later page or of a hidden picture may be larger, since their size is not known."""
+    assert [group.box for group in received_inset(box)] == [box]
+    large = tuple(100 * side for side in box)
+    for where in ({"part": 1}, {"part_kind": "appended"}):
+        assert [group.box for group in received_inset(large, **where)] == [large]
+
+
+@pytest.mark.parametrize(
+    "box",
+    [
+        (-1, 0, 40, 30), (0, -1, 40, 30), (5, 5, 5, 9),
+        (5, 5, 9, 5), (9, 5, 5, 9), (0, 0, 40), (0, 0, 40, 30, 1), (0.0, 0, 40, 30), ("0", 0, 9, 9),
+        (0, 0, 1 << 31, 9), (0, 0, 1 << 70, 9), (True, 0, 9, 9), None, 5, "0099", b"0099",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("part", [0, 1])
+def test_a_box_that_is_none_is_refused(box, part):
+    """A report would draw it."""
+    with pytest.raises((ValueError, TypeError, OverflowError)):
+        received_inset(box, part=part)
+
+
+@pytest.mark.parametrize("box", [(0, 0, 41, 30), (0, 0, 40, 31), (400, 300, 401, 301)])
+def test_a_box_outside_of_its_picture_is_refused(box):
+    """The size of the first picture is known."""
+    with pytest.raises(ValueError, match="outside of its picture"):
+        received_inset(box)
 
 
 @pytest.mark.parametrize("floor", [0, 1, 30, 50, 90, 100, 101])

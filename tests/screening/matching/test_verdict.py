@@ -3,6 +3,7 @@
 from collections import Counter
 
 import pytest
+from clips import clip, scenes, value_of
 from msgspec.structs import replace
 
 from screener import Hash, HashCache, Policy, Screener, rescan
@@ -115,6 +116,90 @@ def test_a_picture_is_cleared_only_in_all_orientations(
     assert unscreened == ({reason: 1} if reason else {})
     if reason and is_video:
         assert result.detail == "0 of 1 sampled frame with enough detail to be compared"
+
+
+def inset(value, *, score=100, box=(0, 0, 9, 9)):
+    """The hashes of an inset."""
+    scores = bytes([score] * 8)
+    return OrientedHashes(
+        "pdq", bytes.fromhex(value) * 8, scores, scores, bytes(8), scores, "inset", box=box
+    )
+
+
+@pytest.mark.parametrize(
+    ("whole", "part", "verdict", "reason"),
+    [
+        (100, 100, "no_match", None),
+        (100, 0, "no_match", None),
+        (0, 100, "unscreened", "too_little_detail"),
+        (0, 0, "unscreened", "too_little_detail"),
+    ],
+)
+def test_the_whole_decides_and_an_inset_only_matches(
+    make_list, tmp_path, whole, part, verdict, reason
+):
+    """An inset that is not compared leaves the verdict; one that is clears nothing beside it.
+
+    A rescan decides the same, and counts the same.
+    """
+    engine = Screener(make_list([{"id": "one", "pdq": LISTED}]))
+    enough = bytes([whole] * 8)
+    full = OrientedHashes("pdq", bytes.fromhex(OTHER) * 8, enough, enough, bytes(8), enough)
+    media = MediaFacts("image/png", 20, 20, 1)
+    items = [
+        HashedInput(Name(name), Hashes([full, inset(value, score=part)]), media)
+        for name, value in (("other", OTHER), ("listed", LISTED))
+    ]
+
+    other, listed = engine.decide(items)
+    with HashCache.open(tmp_path / "c") as cache:
+        cache.add(items, engine.hasher)
+        again = list(rescan(engine, cache, every=True))
+        unscreened = Counter()
+        list(rescan(engine, cache, unscreened=unscreened))
+
+    assert (other.verdict, other.reason) == (verdict, reason)
+    if part:
+        assert listed.verdict == "match"
+        assert (listed.matches[0].region, listed.matches[0].box) == ("inset", (0, 0, 9, 9))
+    else:
+        assert (listed.verdict, listed.reason) == (verdict, reason)
+    assert [(one.verdict, one.detail, one.matches) for one in again] == [
+        (one.verdict, one.detail, one.matches) for one in (other, listed)
+    ]
+    assert unscreened == ({reason: 1 if part else 2} if reason else {})
+
+
+def test_detail_of_the_whole_says_that_insets_were_compared(make_list):
+    """Each counts once, in whatever way it was hashed."""
+    engine = Screener(make_list([{"id": "one", "pdq": LISTED}]))
+    low = bytes(8)
+    full = OrientedHashes("pdq", bytes.fromhex(OTHER) * 8, low, low, low, low)
+    groups = [
+        full,
+        inset(OTHER),
+        inset(OTHER),
+        inset(OTHER, box=(1, 1, 9, 9)),
+        inset(OTHER, score=9),
+    ]
+
+    def detail(groups):
+        item = HashedInput(Name(), Hashes(groups), MediaFacts("image/png", 20, 20, 1))
+        return next(engine.decide([item])).detail
+
+    assert detail([full]) == "too little detail to compare"
+    assert detail(groups[:3]) == "too little detail to compare; 1 inset compared, without a match"
+    assert detail(groups) == "too little detail to compare; 2 insets compared, without a match"
+
+
+@pytest.mark.parametrize("kind", ["pdq", "vpdq"])
+def test_insets_are_hashed_for_lists_of_pdqs_alone(make_list, kind):
+    """A listed video is not compared with them, though its frames are with PDQs."""
+    value = LISTED if kind == "pdq" else Hash(KINDS["vpdq"], value_of(clip(scenes(3, seed=1)))).text
+    engine = Screener(make_list([{"id": "one", kind: value}]))
+
+    assert engine.hasher.policy.insets == (engine.policy.insets if kind == "pdq" else 0)
+    assert "pdq" in {each.name for each in engine.hasher.kinds}
 
 
 def test_one_hash_made_elsewhere_is_enough(make_list):

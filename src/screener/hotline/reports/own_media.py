@@ -118,7 +118,7 @@ def _hash_all(
 
     items: list[Item] = []
     failures: list[HashingFailure] = []
-    task = HashTask(Policy(seconds=_MAX_SECONDS))
+    task = HashTask(Policy(seconds=_MAX_SECONDS, insets=0))
     for index, hashed in enumerate(map_ordered(task, map(str, paths), jobs=1)):
         item = make_item(hashed)
         if item is not None and (accept_damaged or hashed.error is None):

@@ -107,15 +107,14 @@ def _find_within_bars(pixels: Pixels) -> tuple[Pixels, ...] | None:
     return None if _find_without_bars(inner) else tuple(all_views[: MAX_VIEWS - 1])
 
 
-def is_same_view(first: Pixels, second: Pixels) -> bool:
-    """Return whether two views differ by at most a line, which hardly changes a hash."""
+def is_same_view(first: Pixels, second: Pixels, *, lines: int = 1) -> bool:
+    """Return whether two views differ by at most `lines`, which hardly changes a hash."""
     starts = [view.__array_interface__["data"][0] for view in (first, second)]
     differences = [abs(a - b) for a, b in zip(first.shape, second.shape, strict=True)]
     row_stride, column_stride = first.strides[:2]
-    neighbours = {
-        row * row_stride + column * column_stride for row in (-1, 0, 1) for column in (-1, 0, 1)
-    }
-    return max(differences) <= 1 and starts[0] - starts[1] in neighbours
+    shifts = range(-lines, lines + 1)
+    neighbours = {row * row_stride + column * column_stride for row in shifts for column in shifts}
+    return max(differences) <= lines and starts[0] - starts[1] in neighbours
 
 
 def _find_without_backdrop(pixels: Pixels) -> list[Pixels]:

@@ -20,6 +20,7 @@ from screener.system.output_file import FileKind, open_private_text
 
 _MAX_BINS = 60
 _MAX_BARS = 30
+_OUTLINE_SIDE = 120  # of a picture with an inset, in units of the page
 _MAX_NAME_LENGTH = 1000  # the name of an archive's member may have 65,535 characters
 _OPENING = opening("report")
 _HEADINGS = ("input", "entry", "source", "list", "state", "kind", "distance", "how", "where")
@@ -235,8 +236,38 @@ def _render_hit_cells(hit: Hit) -> str:
         f"<td>{_render_input_name(hit.input)}</td><td><bdi>{text(match.entry)}</bdi></td>"
         f"<td>{text(match.source)}</td><td>{text(match.list)}</td><td>{text(match.state)}</td>"
         f'<td>{text(match.kind)}</td><td class="n">{_describe_nearness(match)}</td>'
-        f"<td>{text(match.orientation)}, {text(match.region)}</td>"
+        f"<td>{text(match.orientation)}, {text(match.region)}{_render_box(hit)}</td>"
         f"<td>{text(_describe_position(hit))}</td>"
+    )
+
+
+def _render_box(hit: Hit) -> str:
+    """Return the place of an inset in its picture, as text and, if the size is known, as outlines.
+
+    The outline of the picture has its proportions and at most 120 units a side.
+    """
+    if hit.match.box is None:
+        return ""
+    left, top, right, bottom = hit.match.box
+    place = f"from {left}, {top} to {right}, {bottom}"
+    if hit.size is None:
+        return f"<br>{place}"
+    width, height = hit.size
+    scale = _OUTLINE_SIDE / max(width, height)
+    outlines = "".join(
+        f'<rect x="{1 + x * scale:.1f}" y="{1 + y * scale:.1f}" class="{kind}"'
+        f' width="{max(1, across * scale):.1f}" height="{max(1, down * scale):.1f}"/>'
+        for kind, x, y, across, down in (
+            ("picture", 0, 0, width, height),
+            ("box", left, top, right - left, bottom - top),
+        )
+    )
+    sides = f"{max(1, width * scale) + 2:.1f}", f"{max(1, height * scale) + 2:.1f}"
+    label = f"The inset lies {place} in a picture of {width} by {height} pixels."
+    return (
+        f'<br>{place} of {width} × {height}<br><svg class="outline" role="img"'
+        f' viewBox="0 0 {" ".join(sides)}" width="{sides[0]}" height="{sides[1]}"'
+        f' aria-label="{label}">{outlines}</svg>'
     )
 
 

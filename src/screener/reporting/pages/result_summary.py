@@ -22,7 +22,7 @@ from screener.reporting.pages.result_file import (
     parse_mtime,
     read_newest_lines,
 )
-from screener.screening.result import Match, is_counted_line
+from screener.screening.result import Box, Match, is_counted_line
 from screener.system.installation import EXTRAS
 
 _MAX_SLOWEST = 20
@@ -31,6 +31,7 @@ _MAX_UNSCREENED = 100  # inputs that are listed for each reason
 _MAX_REASONS = 40  # reasons with listed inputs, more than exist
 _MAX_DETAIL_LENGTH = 300
 _SIZE_LIMIT = 1 << 63  # bytes, more than any file has
+_SIDE_LIMIT = 1 << 31  # pixels, more than any picture has
 
 
 @dataclass(frozen=True)
@@ -67,15 +68,19 @@ class Hit:
     """A match or another hit of an input.
 
     `spans` are the seconds in the input and in the listed video, or None if no video is listed.
+    `size` is the picture's width and height if the match has a box and they are known.
     """
 
     input: Input
     match: Match
     spans: tuple[tuple[float, ...], tuple[float, ...]] | None
+    size: tuple[int, int] | None = None
 
     @classmethod
-    def parse(cls, input: Input, fields: Mapping[str, Any]) -> Hit:
-        """Return a hit of an input from the fields of its match.
+    def parse(
+        cls, input: Input, fields: Mapping[str, Any], media: Mapping[str, Any] | None = None
+    ) -> Hit:
+        """Return a hit of an input from the fields of its match and of its media.
 
         Raises KeyError, TypeError, ValueError or AttributeError if the line is damaged.
         """
@@ -102,10 +107,32 @@ class Hit:
             part_kind=fields.get("part_kind", "frame"),
             time=float(fields["time"]),
             category=(),
+            box=_parse_box(fields.get("box")),
         )
         video = fields.get("video")
         spans = video and (tuple(video["input_span"]), tuple(video["listed_span"]))
-        return cls(input, match, spans or None)
+        return cls(input, match, spans or None, _find_size(match, media))
+
+
+def _parse_box(value: Any) -> Box | None:
+    if value is None:
+        return None
+    left, top, right, bottom = value
+    if not all(type(side) is int and 0 <= side < _SIDE_LIMIT for side in value):
+        raise ValueError
+    if not (left < right and top < bottom):
+        raise ValueError
+    return left, top, right, bottom
+
+
+def _find_size(match: Match, media: Mapping[str, Any] | None) -> tuple[int, int] | None:
+    """Return the size of the picture that a match's box is in, if it is the input's first."""
+    if match.box is None or media is None or match.part or match.part_kind != "frame":
+        return None
+    width, height = int(media["width"]), int(media["height"])
+    if not (match.box[2] <= width < _SIDE_LIMIT and match.box[3] <= height < _SIDE_LIMIT):
+        raise ValueError
+    return width, height
 
 
 @dataclass(frozen=True)
@@ -132,9 +159,11 @@ class _Line:
         Raises KeyError, TypeError, ValueError, AttributeError or OverflowError if it is damaged.
         """
         input = Input.parse(fields)
-        matches = [Hit.parse(input, match) for match in fields["matches"]]
-        other_hits = [Hit.parse(input, match) for match in fields["other_hits"]]
         media, extra, size = fields["media"] or {}, fields.get("extra"), int(fields["bytes"] or 0)
+        matches, other_hits = (
+            [Hit.parse(input, match, media or None) for match in fields[name]]
+            for name in ("matches", "other_hits")
+        )
         if not 0 <= size < _SIZE_LIMIT:
             raise ValueError
         return cls(

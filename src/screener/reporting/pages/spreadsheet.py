@@ -26,6 +26,7 @@ _RESULT_COLUMNS = (
 _HIT_COLUMNS = (
     "hit", "list", "source", "entry", "state", "kind", "distance", "radius", "orientation",
     "region", "part", "part_kind", "time", "categories", "by", "evidence", "view",
+    "box",
 )  # fmt: skip
 # These distinguish inputs whose names look the same.
 _NAME_COLUMNS = ("input_base64", "same")
@@ -115,6 +116,8 @@ def _list_values(fields: Mapping[str, Any], hit: Mapping[str, Any]) -> Iterator[
             yield " ".join(
                 f"{category['scheme']}:{category['code']}" for category in hit.get("category", ())
             )
+        elif name == "box":
+            yield " ".join(map(str, hit.get("box") or ()))
         else:
             yield hit.get(name)
     yield fields.get("input_base64")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
@@ -19,8 +20,10 @@ from screener.media.name import Name
 from screener.screening.input.hash_item import HashedInput
 from screener.screening.input.hasher import Hasher
 from screener.screening.input.located_hash import (
+    INSET,
     Doubt,
     EvidenceColumns,
+    Hashes,
     OrientedHashes,
     Score,
     SingleHash,
@@ -28,7 +31,7 @@ from screener.screening.input.located_hash import (
     list_groups,
     to_wire,
 )
-from screener.screening.input.wire import Count, Seconds, error_from_wire
+from screener.screening.input.wire import BoxWire, Count, Seconds, error_from_wire
 from screener.screening.result import MediaFacts
 
 # Settings of a policy for comparing hashes, not for computing them.
@@ -58,14 +61,37 @@ def describe_settings(hasher: Hasher) -> str:
 
 
 @lru_cache(maxsize=64)  # called for each input of a resumed scan
-def covers(stored: str, required: str) -> bool:
-    """Return whether hashes computed with stored settings include all that are required."""
+def covers(stored: str, required: str, *, without_insets: bool = False) -> bool:
+    """Return whether hashes computed with stored settings include all that are required.
+
+    With `without_insets`, those of pictures whose insets were not looked for do too. Hashes of
+    insets that are not required do no harm: `drop_insets` removes them.
+    """
     have, need = json.loads(stored), json.loads(required)
     stored_kinds, required_kinds = set(have.pop("kinds")), set(need.pop("kinds"))
     if all(KINDS[kind].digest for kind in required_kinds):
         for settings in (have, need):  # digests do not depend on sampled frames
             settings["policy"].pop("sampling")
+    stored_insets, required_insets = (_pop_insets(one["policy"]) for one in (have, need))
+    enough = {required_insets, None} if without_insets else {required_insets}
+    if required_insets is not None and stored_insets not in enough:
+        return False
     return stored_kinds >= required_kinds and bool(have == need)
+
+
+def _pop_insets(policy: dict[str, Any]) -> tuple[int, int] | None:
+    """Remove the settings of insets and return them, or None if insets are not looked for.
+
+    Earlier versions had no such settings.
+    """
+    settings = policy.pop("insets", 0), policy.pop("inset_side", 0)
+    return settings if settings[0] else None
+
+
+def drop_insets(hashed: HashedInput) -> HashedInput:
+    """Return an input without the hashes of its insets."""
+    groups = [group for group in list_groups(hashed.hashes) if group.region != INSET]
+    return dataclasses.replace(hashed, hashes=Hashes(groups))
 
 
 # The columns of `encode_columns` and `decode_row`, in this order.
@@ -131,7 +157,7 @@ def _highest_passed_floor(hashed: HashedInput, kinds: Iterable[HashKind]) -> int
     best = {kind.name: _NO_FLOOR for kind in kinds if kind.perceptual}
     for group in list_groups(hashed.hashes):
         kind = group.kind if isinstance(group, OrientedHashes) else group.hash.kind.name
-        if kind in best and group.part_kind == "frame":
+        if kind in best and group.part_kind == "frame" and group.region != INSET:
             best[kind] = max(best[kind], _ANY_FLOOR if group.score is None else group.score)
     return min(best.values(), default=_ANY_FLOOR if hashed.hashes else _NO_FLOOR)
 
@@ -188,13 +214,14 @@ def decode_row(key: tuple[bytes, str], row: Sequence[Any], values: dict[str, byt
         raise ValueError("hash values without their locations")
     if WEIGHTS in values:
         _add_weights(groups, values[WEIGHTS])
+    facts = None if media is None else _media_decoder.decode(media)
     raw = None if text.encode("utf-8") == name else name
     levels = [tuple(map(int, level.split(":"))) for level in place.split("/") if level]
     archives, same = zip(*levels, strict=True) if levels else ((), ())
     return HashedInput(
         Name(text, raw, size, mtime_ns, archives, same),
-        from_wire(groups),
-        None if media is None else _media_decoder.decode(media),
+        from_wire(groups, facts),
+        facts,
         error_from_wire(None if reason is extra is None else (reason, detail, extra)),
         archive=bool(archive),
     )
@@ -217,6 +244,7 @@ class _LocatedHashes(Struct, frozen=True, omit_defaults=True, forbid_unknown_fie
     track: Count = field(default=0, name=".track")
     doubt: Doubt = field(default=0, name=".doubt")
     least: Count | None = field(default=None, name=".least")
+    box: BoxWire | None = field(default=None, name=".box")
 
     @classmethod
     def of(cls, hashes: OrientedHashes | SingleHash) -> _LocatedHashes:
@@ -238,7 +266,7 @@ class _LocatedHashes(Struct, frozen=True, omit_defaults=True, forbid_unknown_fie
         qualities, details, doubts, leasts = map(bytes.fromhex, self.columns)
         return OrientedHashes(
             self.kind, value, qualities, details, doubts, leasts, self.region, self.part, self.time,
-            self.part_kind, self.again, self.track,
+            self.part_kind, self.again, self.track, box=self.box,
         )  # fmt: skip
 
 

@@ -15,8 +15,10 @@ from screener.hashing.hash import Hash, HashKind
 from screener.media.files.picture import Frame
 from screener.media.image import trim
 from screener.media.image.grounds import show_on_grounds
-from screener.screening.input.located_hash import EvidenceColumns, OrientedHashes
+from screener.media.image.insets import find_insets
+from screener.screening.input.located_hash import INSET, EvidenceColumns, OrientedHashes
 from screener.screening.policy import Effort
+from screener.screening.result import Box
 
 # A frame with a side of at most this many pixels is also hashed at twice its size. PDQ samples so
 # few pixels of it that it may not match a larger copy.
@@ -24,6 +26,9 @@ _MAX_SMALL_SIDE = 192
 
 # A frame of more pixels is not enlarged: a long thin one would take much memory.
 _MAX_ENLARGED_PIXELS = 1 << 20
+
+# An inset equals another region if no side differs by more than a hundredth, nor by more pixels.
+_MAX_SAME_LINES = 8
 
 # The share of each side that a part must fill for its surroundings to count as its bars.
 _MIN_FRAMED_SHARE = 0.3
@@ -33,14 +38,15 @@ class Region(NamedTuple):
     """A part of a frame that is hashed; a match has its `name`.
 
     `framed` are the parts that this one surrounds with bars only, so its detail is at least theirs.
-    `judged` are the pixels whose detail counts. Enlarging adds tones, so those of an enlarged
-    region are the small picture's.
+    `judged` is the detail that counts. Enlarging adds tones, so that of an enlarged region is the
+    small picture's. An inset has a `box`.
     """
 
     name: str
     pixels: NDArray[np.uint8]
-    judged: NDArray[np.uint8]
-    framed: tuple[NDArray[np.uint8], ...]
+    judged: detail.Detail
+    framed: tuple[NDArray[np.uint8], ...] = ()
+    box: Box | None = None
 
 
 def find_regions(frame: Frame) -> list[Region]:
@@ -52,11 +58,31 @@ def find_regions(frame: Frame) -> list[Region]:
         for name, picture in show_on_grounds(frame.luma_alpha):
             regions += _find_parts(picture, (), name, name)
     return regions + [
-        Region("enlarged", _enlarge(region.pixels), region.pixels, region.framed)
+        Region("enlarged", _enlarge(region.pixels), region.judged, region.framed)
         for region in regions
-        if min(region.pixels.shape[:2]) <= _MAX_SMALL_SIDE
-        and math.prod(region.pixels.shape[:2]) <= _MAX_ENLARGED_PIXELS
+        if _is_small(region.pixels)
     ]
+
+
+def find_inset_regions(
+    frame: Frame, regions: Sequence[Region], *, limit: int, min_side: int
+) -> Iterator[Region]:
+    """Yield the insets of a frame that equal none of its other regions, at most `limit`.
+
+    A small one has its pixels at twice their size alone. Its PDQ is then nearer to the picture's
+    and finds nearly all that both would, at half the cost.
+    """
+    for inset in find_insets(frame.pixels, limit=limit, min_side=min_side):
+        lines = max(1, min(min(inset.pixels.shape[:2]) // 100, _MAX_SAME_LINES))
+        if any(trim.is_same_view(inset.pixels, region.pixels, lines=lines) for region in regions):
+            continue
+        pixels = _enlarge(inset.pixels) if _is_small(inset.pixels) else inset.pixels
+        yield Region(INSET, pixels, detail.Detail(inset.pixels), box=inset.box)
+
+
+def _is_small(pixels: NDArray[np.uint8]) -> bool:
+    sides = pixels.shape[:2]
+    return min(sides) <= _MAX_SMALL_SIDE and math.prod(sides) <= _MAX_ENLARGED_PIXELS
 
 
 def _find_parts(
@@ -70,7 +96,7 @@ def _find_parts(
         Region(
             trimmed_name if number else name,
             part,
-            part,
+            detail.Detail(part),
             tuple([inside for inside in parts[1:] if _is_framed(inside, part)]),
         )
         for number, part in enumerate(parts)
@@ -114,11 +140,14 @@ def hash_frame(
     *,
     sketch: bool,
     effort: Effort = Effort.DISTANCE,
+    max_insets: int = 0,
+    min_inset_side: int = 1,
 ) -> list[OrientedHashes]:
     """Return the perceptual hashes of all regions of a frame, the whole frame first.
 
     With `sketch`, the hashes of a region may have bits in doubt if no other region frames it. Every
-    PDQ has the evidence for the effort; a region that frames another one has no views.
+    PDQ has the evidence for the effort; a region that frames another one has no views. Insets have
+    PDQ alone, and those that show too little to be compared are left out.
     """
     regions = find_regions(frame)
     framed_ids = {id(view) for region in regions for view in region.framed}
@@ -131,7 +160,27 @@ def hash_frame(
         for group in hashes[number]:
             if group.kind == pdq.PDQ.name:
                 details[id(region.pixels)] = min(group.details[0], group.qualities[0])
-    return [group for number in range(len(regions)) for group in hashes[number]]
+    groups = [group for number in range(len(regions)) for group in hashes[number]]
+    if max_insets and pdq.PDQ in kinds:
+        for inset in find_inset_regions(frame, regions, limit=max_insets, min_side=min_inset_side):
+            groups += _hash_inset(frame, inset, sketch, effort)
+    return groups
+
+
+def _hash_inset(
+    frame: Frame, inset: Region, sketch: bool, effort: Effort
+) -> Iterator[OrientedHashes]:
+    """Yield the PDQs of an inset unless no list is compared with them.
+
+    The floor is that of PDQ and not a policy's, on which hashes do not depend. Evidence is weighed
+    whatever the quality.
+    """
+    if inset.judged.score(pdq.PDQ) < pdq.PDQ.floor:
+        return
+    for group in _hash_region(frame, inset, [pdq.PDQ], 0, sketch, effort):
+        quality = 100 if group.evidence is not None else max(group.qualities)
+        if min(quality, max(group.details)) >= pdq.PDQ.floor:
+            yield group
 
 
 def _hash_region(
@@ -148,7 +197,6 @@ def _hash_region(
     classic_hashes = (
         classic.compute_orientations(region.pixels, classic_kinds) if classic_kinds else {}
     )
-    detail_scores = detail.Detail(region.judged)
     for kind in kinds:
         evidence_columns = None
         if kind is pdq.PDQ:
@@ -160,14 +208,14 @@ def _hash_region(
                 sketches = look.values, look.qualities, look.doubts
                 has_views = effort is Effort.VIEWS and not region.framed
                 evidence_columns = _weigh(look, with_views=has_views)
-            columns = _bound_details(*sketches, detail_scores.score(kind), inner_detail)
+            columns = _bound_details(*sketches, region.judged.score(kind), inner_detail)
         elif kind.name in classic_hashes:
-            columns = _join_columns(classic_hashes[kind.name], detail_scores.score(kind))
+            columns = _join_columns(classic_hashes[kind.name], region.judged.score(kind))
         else:
             continue
         yield OrientedHashes(
             kind.name, *columns, region.name, frame.part, frame.time, frame.part_kind, frame.again,
-            frame.track, evidence_columns,
+            frame.track, evidence_columns, region.box,
         )  # fmt: skip
 
 

@@ -37,6 +37,9 @@ from screener.screening.input.wire import (
 from screener.screening.policy import Effort, Policy
 from screener.screening.result import MediaFacts
 
+# Types of pictures whose frames, if there are several, follow one another in time.
+_ANIMATED_TYPES = frozenset(("image/apng", "image/avif", "image/gif", "image/png", "image/webp"))
+
 # In bits of PDQ: a frame between two samples is skipped if it is at most this far from the last
 # hashed one.
 _MAX_SKIPPED_DISTANCE = 10
@@ -105,10 +108,11 @@ class HashedWire(Struct, frozen=True, array_like=True, tag="hashed"):
     def to_input(self) -> HashedInput:
         """Return the input. Raises ValueError or HashError if its fields do not fit together."""
         text, raw, size, time, archives, same = self.name
+        media = None if self.media is None else MediaFacts(*self.media)
         return HashedInput(
             Name(text, raw, size, None if time is None else int(time), archives, same),
-            from_wire(self.hashes),
-            None if self.media is None else MediaFacts(*self.media),
+            from_wire(self.hashes, media),
+            media,
             error_from_wire(self.error),
             self.seconds,
             self.archive,
@@ -156,13 +160,20 @@ def hash_item(
                 # Frames of a video are compared with listed videos and with one another.
                 is_video = picture.media.type in CONTAINERS
                 is_still = not is_video and picture.media.frames == 1
+                moves = is_video or (not is_still and picture.media.type in _ANIMATED_TYPES)
                 sketch = sketch and is_still
                 for frame in picture.frames():
                     if not is_video or frame_filter.accept(frame):
                         if frame.part_kind == "frame":
                             samples += 1 + len(frame.again)
-                        effort = _choose_effort(policy.effort, frame, is_still)
-                        groups = hash_frame(frame, perceptual_kinds, sketch=sketch, effort=effort)
+                        groups = hash_frame(
+                            frame,
+                            perceptual_kinds,
+                            sketch=sketch,
+                            effort=_choose_effort(policy.effort, frame, is_still),
+                            max_insets=0 if moves else _count_insets(policy, frame),
+                            min_inset_side=policy.inset_side,
+                        )
                         hashes += repeats.take(frame, groups)
                     del frame  # free its pixels before the next are decoded
     except (MediaError, MemoryError, OSError) as cause:
@@ -177,6 +188,11 @@ def _choose_effort(effort: Effort, frame: Frame, is_still: bool) -> Effort:
     if effort is Effort.VIEWS and not (is_still and frame.part_kind == "frame"):
         return Effort.EVIDENCE
     return effort
+
+
+def _count_insets(policy: Policy, frame: Frame) -> int:
+    """Return the most insets of a frame: none of a thumbnail, or of a hidden clip or animation."""
+    return 0 if frame.track or frame.part_kind == "thumbnail" else policy.insets
 
 
 def _as_media_error(error: MediaError | MemoryError | OSError) -> MediaError:

@@ -18,9 +18,15 @@ from screener.hashing.hash import Hash, kind_named
 from screener.hashing.pdq import MOST_DOUBT, ORIENTATIONS, PDQ
 from screener.hashing.views import VIEWS
 from screener.media.image import pixels
-from screener.screening.input.wire import Count, Seconds
+from screener.screening.input.wire import BoxWire, Count, Seconds
+from screener.screening.result import Box, MediaFacts
 
-_REGIONS = ("full", "trimmed", "enlarged", "uncropped", "on_black", "on_mean", "without_alpha")
+INSET = "inset"
+"""The region of a part of a frame that may be a picture of its own, and has a box."""
+
+_REGIONS = (
+    "full", "trimmed", "enlarged", "uncropped", "on_black", "on_mean", "without_alpha", INSET
+)  # fmt: skip
 _PART_KINDS = ("frame", "thumbnail", "appended")
 
 _MAX_SCORE = 100
@@ -53,6 +59,8 @@ class LocatedHash(NamedTuple):
     """The number of bits in doubt, which widen the search; above 0 for a sketch."""
     least: int | None = None
     """The lowest possible detail of a sketch; `detail` is then the highest possible."""
+    box: Box | None = None
+    """The place of an inset in its frame."""
 
     @property
     def moments(self) -> list[tuple[int, float]]:
@@ -159,6 +167,7 @@ class OrientedHashes(Struct, frozen=True, array_like=True, tag="oriented"):
     again: tuple[Seconds, ...] = ()
     track: Count = 0
     evidence: EvidenceColumns | None = None
+    box: BoxWire | None = None
 
     def split(self) -> Iterator[LocatedHash]:
         """Yield the hashes one by one."""
@@ -170,7 +179,7 @@ class OrientedHashes(Struct, frozen=True, array_like=True, tag="oriented"):
             least = self.leasts[number] if doubt else None
             yield LocatedHash(
                 hash_, orientation, self.region, self.part, self.time, self.part_kind,
-                self.details[number], self.again, self.track, doubt, least,
+                self.details[number], self.again, self.track, doubt, least, self.box,
             )  # fmt: skip
 
     def find_usable(self, floor: int) -> bytes | None:
@@ -260,6 +269,7 @@ class SingleHash(Struct, frozen=True, array_like=True, tag="single"):
     track: Count = 0
     doubt: Doubt = 0
     least: Count | None = None
+    box: BoxWire | None = None
 
 
 def to_wire(
@@ -276,21 +286,37 @@ def _single_to_wire(located: LocatedHash) -> SingleHash:
     return SingleHash(hash_.kind.name, hash_.value, hash_.quality, hash_.pixels, *located[1:])
 
 
-def from_wire(wire: Sequence[OrientedHashes | SingleHash]) -> Hashes:
-    """Return hashes from their wire format.
+def from_wire(
+    wire: Sequence[OrientedHashes | SingleHash], media: MediaFacts | None = None
+) -> Hashes:
+    """Return the hashes of an input from their wire format.
 
-    Raises ValueError or HashError if they are not of an existing kind, region and part.
+    Raises ValueError or HashError if they are not of an existing kind, region and part, or if a box
+    is not inside the input's picture. Sizes of later pages and of hidden pictures are not known.
     """
     groups: list[LocatedHash | OrientedHashes] = []
     for group in wire:
         if group.region not in _REGIONS or group.part_kind not in _PART_KINDS:
             raise ValueError("not the region or part of a picture")
+        if (group.box is not None) != (group.region == INSET):
+            raise ValueError("not an inset with its box")
+        if group.box is not None:
+            is_first = group.part == 0 and group.part_kind == "frame"
+            _check_box(group.box, media if is_first else None)
         if isinstance(group, SingleHash):
             groups.append(_single_from_wire(group))
         else:
             _check_columns(group)
             groups.append(group)
     return Hashes(groups)
+
+
+def _check_box(box: Box, media: MediaFacts | None) -> None:
+    left, top, right, bottom = box
+    if not (left < right and top < bottom):
+        raise ValueError("an empty box")
+    if media is not None and (right > media.width or bottom > media.height):
+        raise ValueError("a box outside of its picture")
 
 
 def _single_from_wire(single: SingleHash) -> LocatedHash:

@@ -21,6 +21,9 @@ Count = Annotated[int, Meta(ge=-(1 << 63), le=(1 << 63) - 1)]
 Size = Annotated[int, Meta(ge=0, le=(1 << 63) - 1)]
 Seconds = Annotated[float, Meta(ge=-_MAX_SECONDS, lt=_MAX_SECONDS)]
 
+_Coordinate = Annotated[int, Meta(ge=0, lt=1 << 31)]
+BoxWire = tuple[_Coordinate, _Coordinate, _Coordinate, _Coordinate]
+
 Detail = Annotated[str, Meta(max_length=1000)]
 
 ErrorWire = tuple[str, Detail, str | None]

@@ -21,7 +21,7 @@ from screener.lists.hashlist import HashList
 from screener.lists.states import State
 from screener.lists.store.records import Record
 from screener.screening.input.hash_item import HashedInput
-from screener.screening.input.located_hash import LocatedHash, OrientedHashes, list_weighed
+from screener.screening.input.located_hash import INSET, LocatedHash, OrientedHashes, list_weighed
 from screener.screening.matching.criteria import Criteria
 from screener.screening.matching.hash_search import find_holders, make_match
 from screener.screening.matching.hits import InputHits
@@ -30,10 +30,13 @@ from screener.screening.result import Match
 
 
 def find_effort(item: HashedInput, policy: Policy) -> Effort:
-    """Return how far an input is compared, by the policy and by what was computed of the input."""
+    """Return how far an input is compared, by the policy and by what was computed of the input.
+
+    Insets do not count: the effort is that of whole pictures.
+    """
     if policy.effort is Effort.DISTANCE or policy.digests_only:
         return Effort.DISTANCE
-    weighed = list_weighed(item.hashes)
+    weighed = [pair for pair in list_weighed(item.hashes) if pair[0].region != INSET]
     if policy.effort is Effort.VIEWS and any(columns.view_ceilings for _, columns in weighed):
         return Effort.VIEWS
     return Effort.EVIDENCE if weighed else Effort.DISTANCE

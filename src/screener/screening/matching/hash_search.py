@@ -232,6 +232,7 @@ def make_match(list_name: str, record: Record, located: LocatedHash, **found: An
         part=located.part,
         part_kind=located.part_kind,
         time=located.time,
+        box=located.box,
         category=record.categories,
         source_state=None if record.said is None else str(record.said),
         opinions=record.opinions,

@@ -9,7 +9,7 @@ from screener.hashing.hash import KINDS
 from screener.lists.hashlist import HashList
 from screener.lists.store.records import find_exclusion
 from screener.screening.input.hash_item import HashedInput
-from screener.screening.input.located_hash import LocatedHash, OrientedHashes, list_groups
+from screener.screening.input.located_hash import INSET, LocatedHash, OrientedHashes, list_groups
 from screener.screening.matching import video_search
 from screener.screening.matching.criteria import Criteria
 from screener.screening.policy import Policy
@@ -72,7 +72,11 @@ class VerdictRules:
 
     def depends_on_doubt(self, item: HashedInput) -> bool:
         """Return whether bits in doubt decide if an item was compared with a list."""
-        if not any(self._criteria.depends_on_doubt(group) for group in list_groups(item.hashes)):
+        if not any(
+            self._criteria.depends_on_doubt(group)
+            for group in list_groups(item.hashes)
+            if group.region != INSET
+        ):
             return False
         return not all(self._is_compared(hash_list, item) for hash_list in self._lists)
 
@@ -103,11 +107,13 @@ class VerdictRules:
     def _can_clear(self, group: LocatedHash | OrientedHashes, kinds: Container[str]) -> bool:
         """Return whether a frame's hash of one of these kinds was surely compared.
 
-        OrientedHashes must be compared in all orientations, or a turned copy would be missed.
+        OrientedHashes must be compared in all orientations, or a turned copy would be missed. An
+        inset says nothing of the rest of its picture.
         """
         kind = KINDS[group.kind] if isinstance(group, OrientedHashes) else group.hash.kind
         return (
             group.part_kind == "frame"
+            and group.region != INSET
             and kind.name in kinds
             and (kind.perceptual or self._policy.digests_only)
             and self._criteria.is_surely_usable(group)
@@ -138,7 +144,13 @@ class VerdictRules:
         self, item: HashedInput, kinds: Container[str], as_video: bool
     ) -> str:
         if not item.video or item.media is None:
-            return "too little detail to compare"
+            boxes = {
+                (group.part, group.box)
+                for group in list_groups(item.hashes)
+                if group.region == INSET and self._criteria.is_surely_usable(group)
+            }
+            insets = f"; {counted(len(boxes), 'inset')} compared, without a match" if boxes else ""
+            return f"too little detail to compare{insets}"
         usable = len(_moments(self._select_clearing(item, kinds)))
         samples = counted(item.media.samples, "sampled frame")
         needs_two = ", and with listed videos it takes two" if as_video and usable == 1 else ""

@@ -20,7 +20,7 @@ from screener.hashing.vpdq_value import vpdq_frames
 from screener.lists.hashlist import HashList
 from screener.lists.store.video_frames import FrameHolders, ListedVideo
 from screener.screening.input.hash_item import HashedInput
-from screener.screening.input.located_hash import LocatedHash
+from screener.screening.input.located_hash import INSET, LocatedHash
 from screener.screening.matching.criteria import Criteria
 from screener.screening.policy import Policy
 from screener.screening.result import Match
@@ -70,7 +70,8 @@ def _build_pdq_clips(item: HashedInput, number: int) -> list[Clip]:
     groups: dict[_ClipKey, list[tuple[float, int, int, bytes]]] = defaultdict(list)
     for located in item.hashes:
         hash_, hidden = located.hash, located.hidden_clip > 0
-        if hash_.kind.name == "pdq" and (hidden or located.part_kind == "frame"):
+        is_whole = located.region != INSET and (hidden or located.part_kind == "frame")
+        if hash_.kind.name == "pdq" and is_whole:
             quality = 100 if hash_.quality is None else hash_.quality
             groups[hidden, located.track, located.orientation, located.region] += (
                 (time, located.part, quality, hash_.value)
