@@ -105,8 +105,8 @@ def screened(file: bytes | np.ndarray) -> dict[str, tuple[Result, int]]:
     found = {}
     for name, screener in _settings[0].screeners.items():
         hashed = screener.hasher.hash(file)
-        insets = sum(group.region == "inset" for group in list_groups(hashed.hashes))
-        found[name] = next(screener.decide([hashed])), insets
+        boxes = {group.box for group in list_groups(hashed.hashes) if group.region == "inset"}
+        found[name] = next(screener.decide([hashed])), len(boxes)
     return found
 
 
