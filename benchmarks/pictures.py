@@ -17,9 +17,11 @@ PHOTOS = (MATERIAL / "photos-free", MATERIAL / "photos-fp-mini")
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 
 sys.path.append(str(ROOT / "fixtures"))
+import interfaces as interfaces  # noqa: E402
 import plain as plain  # noqa: E402
 import plainer as plainer  # noqa: E402
 import screens as screens  # noqa: E402
+import unseen_interfaces as unseen_interfaces  # noqa: E402
 from draw import scene as scene  # noqa: E402
 
 
