@@ -18,7 +18,7 @@ from screener.screening.input import vpdq
 from screener.screening.input.hash_item import HashedInput, hash_item
 from screener.screening.input.located_hash import LocatedHash, OrientedHashes, list_groups
 from screener.screening.matching.criteria import Criteria
-from screener.screening.policy import Policy
+from screener.screening.policy import Effort, Policy
 from screener.screening.result import Reason
 
 
@@ -91,7 +91,8 @@ def _hash_file(
 
     If vPDQ is one of several kinds, a file that is not a video is no error for it.
     """
-    hashed = hash_item(path, policy=Policy(), kinds=[kind for kind in kinds if not kind.video])
+    policy = Policy(effort=Effort.DISTANCE)  # weights are never printed
+    hashed = hash_item(path, policy=policy, kinds=[kind for kind in kinds if not kind.video])
     if not any(kind.video for kind in kinds):
         return hashed, None
     video_hash, error = _compute_vpdq_and_warn(path, sampling_seconds)
