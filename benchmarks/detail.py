@@ -34,6 +34,7 @@ from screener.screening.input.hash_item import LocatedHash, hash_item
 
 PERCEPTUAL = [kind for kind in KINDS.values() if kind.perceptual]
 FLOOR = 50
+BY_DISTANCE = Policy(effort="distance")
 EACH = 400  # pictures drawn of each family
 # Bars above and below, and at the sides: in all, as parts of the photo's own sides.
 FRAMES = ((0.25, 0), (1, 0), (2, 0), (0, 0.25), (0, 1), (0, 2))
@@ -45,7 +46,7 @@ def photos(paths: list[Path]) -> Hashes:
     found = {}
     for path in paths:
         try:
-            hashed = hash_item(path, policy=Policy(), kinds=PERCEPTUAL)
+            hashed = hash_item(path, policy=BY_DISTANCE, kinds=PERCEPTUAL)
         except MediaError:
             continue
         if hashed.error is None and hashed.hashes:
@@ -58,7 +59,7 @@ def drawn(drawing: Any, first: int, each: int) -> dict[str, Hashes]:
     return {
         family: {
             f"{family} {seed}": hash_item(
-                drawing.draw(family, seed), policy=Policy(), kinds=PERCEPTUAL
+                drawing.draw(family, seed), policy=BY_DISTANCE, kinds=PERCEPTUAL
             ).hashes
             for seed in range(first, first + each)
         }
@@ -152,7 +153,7 @@ def between_bars(shown: list[np.ndarray], high: float, wide: float) -> Row:
     bars = [(round(240 * high / 2),) * 2, (round(320 * wide / 2),) * 2]
     pictures = [np.pad(pixels, bars) for pixels in shown]
     pdq = KINDS["pdq"]
-    made = [hash_item(one, policy=Policy(), kinds=[pdq]).hashes[0] for one in pictures]
+    made = [hash_item(one, policy=BY_DISTANCE, kinds=[pdq]).hashes[0] for one in pictures]
     alone = [
         min(detail.Detail(pixels).score(pdq), *detail.pattern_scores([one.hash.value]))
         for pixels, one in zip(pictures, made, strict=True)

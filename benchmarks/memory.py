@@ -43,7 +43,7 @@ def used(name):
     return 1024 * int(re.search(name + r":\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
 
 def hashed(data):
-    return hash_item(data, policy=Policy(), kinds=kinds)
+    return hash_item(data, policy=Policy(effort="distance"), kinds=kinds)
 
 data, warm = (Path(name).read_bytes() for name in sys.argv[1:3])
 kinds = [KINDS[name] for name in sys.argv[3:]]

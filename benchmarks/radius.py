@@ -47,7 +47,7 @@ Codes = dict[str, np.ndarray]  # (8, bits) of each kind that compares a picture
 def codes_of(item: Any) -> Codes:
     """Return the hashes that are compared: of the whole picture, with enough detail."""
     found: dict[str, list[LocatedHash]] = {}
-    for one in hash_item(item, policy=Policy(), kinds=PERCEPTUAL).hashes:
+    for one in hash_item(item, policy=Policy(effort="distance"), kinds=PERCEPTUAL).hashes:
         scores = [value for value in (one.hash.quality, one.detail) if value is not None]
         if min(scores) >= one.hash.kind.floor and one.region == "full" and one.part == 0:
             found.setdefault(one.hash.kind.name, []).append(one)

@@ -99,7 +99,9 @@ def hashed(source: Image.Image | bytes) -> dict[str, Codes]:
     picture = picture.convert("RGB")
     pixels = np.asarray(picture)
     ours = hash_item(
-        source if isinstance(source, bytes) else pixels, policy=Policy(), kinds=[pdq.PDQ]
+        source if isinstance(source, bytes) else pixels,
+        policy=Policy(effort="distance"),
+        kinds=[pdq.PDQ],
     )
     usable = [one for one in ours.hashes if min(one.hash.quality, one.detail) >= FLOOR]
     theirs = hashers.PHash(hash_size=16).compute(pixels, hash_format="vector")

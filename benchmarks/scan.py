@@ -56,6 +56,7 @@ SIZES = {
 RECORDS = 1_000_000
 DRIFT = 10  # bits that a JPEG's luma has been seen to move the hashes of small pictures
 JOBS = (1, 2)
+BY_DISTANCE = Policy(effort="distance")  # effort.py has the others
 MARKS = (1000, 2000, 5000, 10_000, 20_000, 50_000)  # files after which a soak looks at memory
 
 Work = Callable[[str], Any]
@@ -210,7 +211,7 @@ def compare(screener: Screener, files: list[str], ways: dict[str, Scan]) -> None
                 raise SystemExit("the scan disagrees with the loop")
     kinds = (KINDS["pdq"], KINDS["phash"])
     for file in files[:20]:
-        made = hash_item(file, policy=Policy(), kinds=kinds).hashes
+        made = hash_item(file, policy=BY_DISTANCE, kinds=kinds).hashes
         ours = {one.hash.kind.name: one.hash for one in reversed(made)}
         for name, work in RIVALS.items():
             kind = "phash" if name == "imagehash" else "pdq"
@@ -309,7 +310,9 @@ def main() -> None:
     with lists.workplace(arguments.folder) as folder:
         records = 1000 if small else RECORDS
         values = lists.drawn(records, ("pdq", "md5"))
-        screener = Screener(lists.made(folder / f"known-{records}.list", values))
+        screener = Screener(
+            lists.made(folder / f"known-{records}.list", values), policy=BY_DISTANCE
+        )
         screener.warm()
         if arguments.soak:
             rows = soak(screener, drawn_files(folder, (160, 120), 0.0, arguments.soak))

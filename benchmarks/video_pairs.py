@@ -65,7 +65,7 @@ def group(name: str) -> str:
 
 def pairs(folder: Path) -> list[Row]:
     """Return how many pairs of videos agree by which rule, of one footage and of two."""
-    policy = Policy(sampling=Sampling(against_videos=True))
+    policy = Policy(effort="distance", sampling=Sampling(against_videos=True))
     queries, listed = {}, {}
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         made, _ = vpdq.compute(path)

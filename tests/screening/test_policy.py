@@ -140,11 +140,12 @@ def test_the_ends_of_each_range_are_accepted():
             Policy(**wrong)
 
 
-def test_evidence_is_off_by_default_and_its_threshold_is_not():
-    """An effort alone turns it on, at 80 bits for every list."""
-    assert (Policy().effort, Policy().shadow_evidence) == (Effort.DISTANCE, False)
+def test_evidence_counts_by_default_without_views():
+    """Every list has a threshold of 80 bits, unless the effort is `distance`."""
+    assert (Policy().effort, Policy().shadow_evidence) == (Effort.EVIDENCE, False)
     assert (dict(Policy().evidence), dict(Policy().list_evidence)) == ({"pdq": 80}, {})
-    assert Policy().evidence_threshold("known", "pdq") is None
+    assert Policy().evidence_threshold("known", "pdq") == 80
+    assert Policy(effort="distance").evidence_threshold("known", "pdq") is None
     for effort in ("evidence", Effort.EVIDENCE, "views", Effort.VIEWS):
         policy = Policy(effort=effort)
         assert type(policy.effort) is Effort

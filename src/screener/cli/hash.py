@@ -18,7 +18,7 @@ from screener.screening.input import vpdq
 from screener.screening.input.hash_item import HashedInput, hash_item
 from screener.screening.input.located_hash import LocatedHash, OrientedHashes, list_groups
 from screener.screening.matching.criteria import Criteria
-from screener.screening.policy import Policy
+from screener.screening.policy import Effort, Policy
 from screener.screening.result import Reason
 
 
@@ -91,8 +91,9 @@ def _hash_file(
 
     If vPDQ is one of several kinds, a file that is not a video is no error for it.
     """
+    policy = Policy(effort=Effort.DISTANCE, insets=0)  # weights are never printed
     picture_kinds = [kind for kind in kinds if not kind.video]
-    hashed = hash_item(path, policy=Policy(insets=0), kinds=picture_kinds)
+    hashed = hash_item(path, policy=policy, kinds=picture_kinds)
     if not any(kind.video for kind in kinds):
         return hashed, None
     video_hash, error = _compute_vpdq_and_warn(path, sampling_seconds)

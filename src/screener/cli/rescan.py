@@ -97,7 +97,7 @@ def _describe_coverage(
             f"[yellow]{counted(unscreened.total(), 'input')} unscreened, without a hit[/]"
             f" ({reasons}): --all lists them"
         )
-    if screener.policy.effort is not Effort.DISTANCE and (number := hashes.count_unweighted()):
+    if screener.effort is not Effort.DISTANCE and (number := hashes.count_unweighted()):
         notes.append(
             f"{counted(number, 'input')} compared by distance alone, being stored without weights:"
             " to compare by evidence, scan again with --cache-weights"

@@ -119,7 +119,9 @@ def _describe_reason(result: Result) -> str:
         near = f"at {first.distance} of {first.radius} bits" if first.radius else "exactly"
         if first.evidence is not None:
             undone = "" if first.view is None else f", {first.view}"
-            near = f"with {first.evidence:.0f} bits of evidence{undone}"
+            near = (
+                f"with {first.evidence:.0f} bits of evidence of at least {first.threshold}{undone}"
+            )
         has_times = any(point.part_kind == first.part_kind for point in result.timeline)
         when = _describe_time(first, moving=has_times and first.radius != 0)
         turned = "" if first.orientation == "upright" else f", {first.orientation}"

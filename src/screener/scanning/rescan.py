@@ -20,6 +20,7 @@ from screener.scanning.cache.cache_rows import (
 from screener.scanning.cache.hash_cache import HashCache
 from screener.screening.input.hash_item import HashedInput
 from screener.screening.matching import video_search
+from screener.screening.policy import Effort
 from screener.screening.result import Result, Verdict
 from screener.screening.screener import Screener, check_screener
 from screener.system.installation import is_available
@@ -176,7 +177,7 @@ def _find_candidates(
     # Without a floor, a list has no kind that can make an input `no_match`: decide all inputs.
     floor = max(max(floors.values(), default=EVERY_FLOOR) for floors in screener.clearing_floors)
     candidates = [np.array(cache.find_unclear(first, end, floor), np.int64)]
-    if any(screener.policy.evidence_threshold(one.name, PDQ.name) for one in screener.lists):
+    if screener.effort is not Effort.DISTANCE:
         candidates.append(np.array(cache.find_weighted(first, end), np.int64))
     listed = {kind for hash_list in screener.lists for kind in hash_list.kinds}
     for kind in KINDS.values():

@@ -80,7 +80,8 @@ class Policy:
         memory: Bytes that a scan's worker may use.
         digests_only: Compare only MD5, SHA-1 and SHA-256, and let `no_match` rest on them.
         max_list_age: Seconds; a Screener refuses an older list. By default there is no limit.
-        effort: How far to go to find edited copies (`Effort`); see docs/evidence.md.
+        effort: How far to go to find edited copies (`Effort`): by default `evidence`, since views
+            cost a scan most of its rate. See docs/evidence.md.
         evidence: Bits for `pdq`: evidence of at least so much is a hit; False turns it off.
         list_evidence: The same for single lists, by name: `{"known": {"pdq": 100}}`.
         shadow_evidence: Report hits by evidence among `other_hits`, so that they never make a
@@ -103,7 +104,7 @@ class Policy:
     memory: int = 1 << 30
     digests_only: bool = False
     max_list_age: float | None = None
-    effort: Effort = Effort.DISTANCE
+    effort: Effort = Effort.EVIDENCE
     evidence: Mapping[str, int] = field(default_factory=dict)
     list_evidence: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     shadow_evidence: bool = False

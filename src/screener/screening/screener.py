@@ -26,16 +26,21 @@ from screener.screening.input.hasher import Hasher
 from screener.screening.matching import video_search
 from screener.screening.matching.bare_hashes import NO_MATCH, UNDECIDED, BareHashMatcher
 from screener.screening.matching.criteria import Criteria
-from screener.screening.matching.evidence_search import find_effort, match_evidence
+from screener.screening.matching.evidence_search import (
+    find_effort,
+    find_threshold,
+    match_evidence,
+)
 from screener.screening.matching.hash_search import collect_queries, match_hashes, search_list
 from screener.screening.matching.hits import HitSummary, InputHits
 from screener.screening.matching.verdict import VerdictRules
-from screener.screening.policy import Policy
+from screener.screening.policy import Effort, Policy
 from screener.screening.result import ListState, Reason, Result, Verdict
 from screener.system.installation import __version__
 
 _log = logging.getLogger(__name__)
 _warned_lists: set[Path] = set()  # lists whose pixel versions were reported
+_warned_names: set[str] = set()  # names of `list_evidence` that were reported
 _NO_NAME = Name()
 _MAX_CLOCK_SKEW_SECONDS = 300.0  # by which an importer's clock may be ahead
 
@@ -57,6 +62,22 @@ def warn_of_pixel_versions(hash_list: HashList) -> None:
             hash_list.name,
             ", ".join(map(str, others)),
             pixels.VERSION,
+        )
+
+
+def warn_of_unknown_lists(policy: Policy, lists: Iterable[HashList]) -> None:
+    """Log a warning, once per name, if `list_evidence` names a list that is not there.
+
+    It is no error, since one policy may serve several calls with different lists.
+    """
+    names = [hash_list.name for hash_list in lists]
+    for unknown in policy.list_evidence.keys() - set(names) - _warned_names:
+        _warned_names.add(unknown)
+        _log.warning(
+            "list_evidence in the policy names %r, but no list here is called that (%s): its"
+            " threshold changes nothing",
+            unknown,
+            ", ".join(names),
         )
 
 
@@ -94,6 +115,9 @@ class Screener:
         for hash_list in self.lists:
             _check_age(hash_list, self.policy)
             warn_of_pixel_versions(hash_list)
+        warn_of_unknown_lists(self.policy, self.lists)
+        is_weighed = any(find_threshold(hash_list, self.policy) for hash_list in self.lists)
+        self._effort = self.policy.effort if is_weighed else Effort.DISTANCE
         self._verdict_rules = VerdictRules(self.lists, self.policy)
         self._bare_hash_matcher = BareHashMatcher(self.lists, self.policy, self.clearing_floors)
         self._cached_template: Result | None = None
@@ -126,6 +150,11 @@ class Screener:
     def policy(self) -> Policy:
         """The policy."""
         return self._policy
+
+    @property
+    def effort(self) -> Effort:
+        """The policy's effort, or `distance` if no list is searched by evidence."""
+        return self._effort
 
     @property
     def kinds(self) -> tuple[HashKind, ...]:
@@ -373,7 +402,7 @@ class Screener:
             extra=item.error.extra if item.error and reason is not None else None,
             archives=item.name.archives,
             same=item.name.same,
-            effort=str(find_effort(item, self.policy)),
+            effort=str(find_effort(item, self._effort)),
         )
 
 

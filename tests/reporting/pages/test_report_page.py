@@ -22,15 +22,17 @@ from html.parser import HTMLParser
 from itertools import chain
 from pathlib import Path
 
+import numpy as np
 import pytest
 from command_process import screener
 from rich.console import Console
 from timing import soonest
 
-from screener import Hash, HashList, Screener, ScreenerError, output, scan
+from screener import Hash, HashList, Policy, Screener, ScreenerError, output, scan
 from screener.cli.progress_display import Pace
 from screener.cli.summary import Tally
 from screener.errors import OutputError
+from screener.hashing import pdq
 from screener.reporting.pages import report_page, spreadsheet
 from screener.reporting.pages.result_summary import Summary
 from screener.scanning.resume import Finished
@@ -536,6 +538,42 @@ def test_a_damaged_line_counts_for_nothing(results, tmp_path):
     note = f"<p>{len(odd)} lines could not be read.</p>"
     assert note in page
     assert page.replace(note, "") == (tmp_path / "whole.html").read_text()
+
+
+def test_reports_state_what_found_a_hit(make_list, scene, tmp_path):
+    """Evidence has its threshold and view, and a hit in shadow is marked; so is each effort."""
+    known = make_list([{"id": "P", "pdq": pdq.compute(np.asarray(scene(1))).text}])
+    copy = scene(1).crop((12, 9, scene(1).width - 12, scene(1).height - 9))
+    with output.open_jsonl(tmp_path / "r.jsonl") as out:
+        for shadow in (False, True):
+            policy = Policy(effort="views", evidence={"pdq": 70}, shadow_evidence=shadow)
+            out.write(Screener(known, policy=policy).screen(copy, input=f"shadow {shadow}"))
+        out.write(Screener(known).screen(scene(1), input="as it is"))
+    report_page.write_html(tmp_path / "r.jsonl", tmp_path / "r.html")
+    spreadsheet.write_csv(tmp_path / "r.jsonl", tmp_path / "r.csv")
+
+    with (tmp_path / "r.csv").open(newline="", encoding="utf-8-sig") as stream:
+        rows = {row["input"]: row for row in csv.DictReader(stream)}
+    evidence, shadow, distance = (
+        rows[name] for name in ("shadow False", "shadow True", "as it is")
+    )
+    assert evidence["view"].startswith("uncrop")
+    for row, hit, in_shadow in ((evidence, "match", ""), (shadow, "other", "True")):
+        shown = [row[name] for name in ("by", "hit", "threshold", "shadow", "distance", "effort")]
+        assert shown == ["evidence", hit, "70", in_shadow, "", "views"]
+        assert float(row["evidence"]) >= 70
+    shown = [distance[name] for name in ("by", "distance", "evidence", "view", "shadow", "effort")]
+    assert shown == ["distance", "0", "", "", "", "evidence"]
+
+    matches, other_hits, *rest = (tmp_path / "r.html").read_text("utf-8").split("<h2>")[1:]
+    nearness = f"<td>evidence {float(evidence['evidence']):.0f}, threshold 70</td>"
+    assert f"{nearness}<td>upright, full, {evidence['view']}</td>" in matches
+    assert "<td>distance 0</td><td>upright, full</td>" in matches
+    assert f"{nearness}<td>upright, full, {evidence['view']}, shadow</td>" in other_hits
+    decided = next(one for one in rest if one.startswith("Decided by"))
+    assert re.findall("<th>effort</th><td><bdi>(.*?)</bdi></td><td.*?>(.)<", decided) == [
+        ("evidence", "1"), ("views", "2")
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("write", [report_page.write_html, spreadsheet.write_csv])

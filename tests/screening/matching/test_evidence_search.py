@@ -293,3 +293,35 @@ def test_drawn_screens_and_plain_pictures_match_nothing_by_evidence(make_list, d
     assert any(result.effort == "views" for result in results)
     for result in results:
         assert not [match for match in result.matches if match.by == "evidence"]
+
+
+def test_a_view_of_too_little_detail_hits_nothing(make_list, plainer):
+    """The view of a checkerboard, itself detailed, has the few patterns of other drawings."""
+    query, other = (plainer.draw("checkerboard", seed) for seed in (26, 35))
+    known = make_list([pdq_row(other, "other")])
+    assert screen_at("views", known, query, floor={"pdq": 0}).matches
+    result = screen_at("views", known, query)
+    assert (result.effort, result.matches, result.other_hits) == ("views", (), ())
+
+
+def test_the_effort_is_distance_if_no_list_is_searched_by_evidence(make_list, scene):
+    """Evidence that is off for the only list with PDQs is not weighed, whatever the effort."""
+    digests = make_list([{"id": "D", "md5": "ab" * 16}], name="digests")
+    known = make_list([pdq_row(scene(0), "P")])
+    for effort in ("evidence", "views"):
+        for off in ({"evidence": {"pdq": False}}, {"list_evidence": {"known": {"pdq": False}}}):
+            assert screen_at(effort, [known, digests], png(scene(1)), **off).effort == "distance"
+    on_there = {"evidence": {"pdq": False}, "list_evidence": {"known": {"pdq": 90}}}
+    assert screen_at("evidence", [digests, known], png(scene(1)), **on_there).effort == "evidence"
+    assert Screener(known).screen(png(scene(1))).effort == "evidence"
+    assert Screener(digests).screen(png(scene(1))).effort == "distance"
+
+
+def test_a_threshold_of_an_unknown_list_is_reported_once(photos, caplog):
+    """It is a slip of the pen, or a policy that serves several calls, so it is no error."""
+    policy = Policy(list_evidence={"knwon": {"pdq": 120}, "known": {"pdq": 100}})
+    for _ in range(2):
+        Screener(photos, policy=policy)
+    (message,) = [record.getMessage() for record in caplog.records if "knwon" in record.message]
+    assert "names 'knwon'" in message
+    assert "(known)" in message

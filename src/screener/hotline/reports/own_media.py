@@ -21,7 +21,7 @@ from screener.screening.input import vpdq
 from screener.screening.input.hash_item import HashedInput, hash_item
 from screener.screening.input.hasher import HashMode, Target
 from screener.screening.input.located_hash import LocatedHash
-from screener.screening.policy import Policy
+from screener.screening.policy import Effort, Policy
 
 _MAX_SECONDS = 600.0  # per file, since a reporter can wait for a long clip
 _PICTURE_KINDS = tuple(kind for kind in KINDS.values() if kind.computed and not kind.video)
@@ -118,7 +118,7 @@ def _hash_all(
 
     items: list[Item] = []
     failures: list[HashingFailure] = []
-    task = HashTask(Policy(seconds=_MAX_SECONDS, insets=0))
+    task = HashTask(Policy(seconds=_MAX_SECONDS, effort=Effort.DISTANCE, insets=0))
     for index, hashed in enumerate(map_ordered(task, map(str, paths), jobs=1)):
         item = make_item(hashed)
         if item is not None and (accept_damaged or hashed.error is None):

@@ -23,7 +23,7 @@ _MAX_BARS = 30
 _OUTLINE_SIDE = 120  # of a picture with an inset, in units of the page
 _MAX_NAME_LENGTH = 1000  # the name of an archive's member may have 65,535 characters
 _OPENING = opening("report")
-_HEADINGS = ("input", "entry", "source", "list", "state", "kind", "distance", "how", "where")
+_HEADINGS = ("input", "entry", "source", "list", "state", "kind", "by", "how", "where")
 
 
 def write_html(results: str | PathLike[str], path: str | PathLike[str]) -> int:
@@ -214,8 +214,9 @@ def _render_other_hits(summary: Summary) -> str:
     if not summary.other_hits:
         return ""
     note = (
-        "Hits that neither make nor cancel a match: on seeds, on known-good records, and on listed"
-        f" videos that share only single pictures: {_join_states(summary.other_states)}."
+        "Hits that neither make nor cancel a match: on seeds, on known-good records, by weak kinds"
+        " alone, by evidence in shadow, and on listed videos that share only single pictures:"
+        f" {_join_states(summary.other_states)}."
     )
     rows = "".join(
         f"<tr>{_render_hit_cells(hit)}<td>{text(hit.input.verdict)}</td></tr>"
@@ -235,8 +236,8 @@ def _render_hit_cells(hit: Hit) -> str:
     return (
         f"<td>{_render_input_name(hit.input)}</td><td><bdi>{text(match.entry)}</bdi></td>"
         f"<td>{text(match.source)}</td><td>{text(match.list)}</td><td>{text(match.state)}</td>"
-        f'<td>{text(match.kind)}</td><td class="n">{_describe_nearness(match)}</td>'
-        f"<td>{text(match.orientation)}, {text(match.region)}{_render_box(hit)}</td>"
+        f"<td>{text(match.kind)}</td><td>{_describe_nearness(match)}</td>"
+        f"<td>{_describe_way(match)}{_render_box(hit)}</td>"
         f"<td>{text(_describe_position(hit))}</td>"
     )
 
@@ -273,10 +274,17 @@ def _render_box(hit: Hit) -> str:
 
 def _describe_nearness(match: Match) -> str:
     if match.evidence is None:
-        return str(match.distance)
-    return text(
-        f"{match.evidence:.0f} bits of evidence" + (f", {match.view}" if match.view else "")
-    )
+        return f"distance {match.distance}"
+    return f"evidence {match.evidence:.0f}, threshold {match.threshold}"
+
+
+def _describe_way(match: Match) -> str:
+    way = [match.orientation, match.region]
+    if match.view is not None:
+        way.append(match.view)
+    if match.shadow:
+        way.append("shadow")
+    return text(", ".join(way))
 
 
 def _render_input_name(input: Input) -> str:
@@ -329,6 +337,7 @@ def _render_deciders(summary: Summary) -> str:
                 "list",
                 Counter({_describe_list(*state): count for state, count in summary.lists.items()}),
             ),
+            ("effort", summary.efforts),
             ("policy", summary.policies),
             ("versions", summary.versions),
         )

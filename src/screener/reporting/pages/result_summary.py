@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -87,8 +88,12 @@ class Hit:
         kind = KINDS[fields["kind"]]
         found: dict[str, Any] = {"distance": None, "radius": None}
         if fields.get("by") == "evidence":
+            evidence, threshold = float(fields["evidence"]), int(fields["threshold"])
+            if not 0 < threshold <= evidence < math.inf:
+                raise ValueError
             view = None if fields["view"] is None else _parse_text(fields, "view")
-            found |= {"evidence": float(fields["evidence"]), "view": view}
+            found |= {"evidence": evidence, "threshold": threshold, "view": view}
+            found["shadow"] = fields.get("shadow") is True
         else:
             radius, distance = int(fields["radius"]), int(fields["distance"])
             if not 0 <= distance <= radius <= 8 * kind.code_size:
@@ -145,6 +150,7 @@ class _Line:
     bytes: int
     seconds: float
     type: str
+    effort: str
     policy: str
     versions: str
     lists: list[tuple[str, int, str]]
@@ -173,6 +179,7 @@ class _Line:
             bytes=size,
             seconds=float(fields.get("seconds") or 0),
             type=str(media.get("type") or "unknown"),
+            effort=_parse_text({"effort": "distance", **fields}, "effort"),
             policy=_parse_text(fields, "policy"),
             versions=", ".join(f"{name} {value}" for name, value in fields["versions"].items()),
             lists=[
@@ -209,7 +216,8 @@ class Summary:
     distances: dict[tuple[str, int], Counter[int]] = field(default_factory=dict)
     days: Counter[str] = field(default_factory=Counter)
     undated: int = 0
-    # Number of lines that each list generation, policy and set of versions decided.
+    # Number of lines by effort, and that each list generation, policy and set of versions decided.
+    efforts: Counter[str] = field(default_factory=Counter)
     lists: Counter[tuple[str, int, str]] = field(default_factory=Counter)
     policies: Counter[str] = field(default_factory=Counter)
     versions: Counter[str] = field(default_factory=Counter)
@@ -253,6 +261,7 @@ class Summary:
         self.seconds += line.seconds
         self.verdicts[line.input.verdict] += 1
         self.types[line.type] += 1
+        self.efforts[line.effort] += 1
         self.policies[line.policy] += 1
         self.versions[line.versions] += 1
         self.lists.update(line.lists)

@@ -21,12 +21,12 @@ from screener.system.output_file import FileKind, open_private_text
 
 _RESULT_COLUMNS = (
     "input", "archive", "verdict", "reason", "detail", "extra", "bytes", "mtime", "type", "width",
-    "height", "frames", "generations", "stamps", "policy", "seconds",
+    "height", "frames", "generations", "stamps", "policy", "effort", "seconds",
 )  # fmt: skip
 _HIT_COLUMNS = (
     "hit", "list", "source", "entry", "state", "kind", "distance", "radius", "orientation",
-    "region", "part", "part_kind", "time", "categories", "by", "evidence", "view",
-    "box",
+    "region", "part", "part_kind", "time", "categories", "by", "evidence",
+    "threshold", "view", "shadow", "box",
 )  # fmt: skip
 # These distinguish inputs whose names look the same.
 _NAME_COLUMNS = ("input_base64", "same")

@@ -3,6 +3,9 @@
 An input that matched a list by distance is not searched for there again, nor are the views of one
 that matched as it is. A match of a weak kind ends no search: such kinds are often wrong. Known-good
 records are hit by distance alone.
+
+The code of a view needs the patterns of a detailed picture too: filling in turns checkerboards into
+codes that other drawings have.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from screener.hashing.detail import pattern_scores
 from screener.hashing.evidence import Queries
 from screener.hashing.pdq import ORIENTATIONS, PDQ
 from screener.hashing.views import VIEWS
@@ -29,15 +33,22 @@ from screener.screening.policy import Effort, Policy
 from screener.screening.result import Match
 
 
-def find_effort(item: HashedInput, policy: Policy) -> Effort:
-    """Return how far an input is compared, by the policy and by what was computed of the input.
+def find_threshold(hash_list: HashList, policy: Policy) -> int | None:
+    """Return the bits that make a hit, or None if the list is not searched by evidence."""
+    if PDQ.name not in hash_list.kinds:
+        return None
+    return policy.evidence_threshold(hash_list.name, PDQ.name)
+
+
+def find_effort(item: HashedInput, highest: Effort) -> Effort:
+    """Return how far an input is compared, by what was computed of it; at most `highest`.
 
     Insets do not count: the effort is that of whole pictures.
     """
-    if policy.effort is Effort.DISTANCE or policy.digests_only:
+    if highest is Effort.DISTANCE:
         return Effort.DISTANCE
     weighed = [pair for pair in list_weighed(item.hashes) if pair[0].region != INSET]
-    if policy.effort is Effort.VIEWS and any(columns.view_ceilings for _, columns in weighed):
+    if highest is Effort.VIEWS and any(columns.view_ceilings for _, columns in weighed):
         return Effort.VIEWS
     return Effort.EVIDENCE if weighed else Effort.DISTANCE
 
@@ -46,8 +57,8 @@ def match_evidence(
     hash_list: HashList, items: Sequence[HashedInput], hits: Sequence[InputHits], policy: Policy
 ) -> None:
     """Search a list by evidence for all items that did not match it, and add the hits."""
-    threshold = policy.evidence_threshold(hash_list.name, PDQ.name)
-    if threshold is None or PDQ.name not in hash_list.kinds:
+    threshold = find_threshold(hash_list, policy)
+    if threshold is None:
         return
     for with_views in (False, True) if policy.effort is Effort.VIEWS else (False,):
         batch = _Batch(threshold, with_views)
@@ -97,7 +108,7 @@ class _Batch:
             for row in group_rows
         ]
         for query, (start, end) in enumerate(pairwise(offsets.tolist())):
-            if start < end:
+            if start < end and self._is_detailed(queries.codes[query], policy):
                 number, group, row = owners[query]
                 view, orientation = divmod(row, len(ORIENTATIONS))
                 evidence = [
@@ -115,6 +126,12 @@ class _Batch:
                         list(zip(rows[start:end].tolist(), evidence, strict=True)),
                     ),
                 )
+
+    def _is_detailed(self, code: NDArray[np.uint8], policy: Policy) -> bool:
+        """Return whether a code may hit: that of a view needs a pattern score of its own."""
+        if not self._with_views:
+            return True  # `add` has checked the picture's score, which includes this one
+        return pattern_scores([code.tobytes()])[0] >= policy.floor[PDQ.name]
 
 
 @dataclass(slots=True, eq=False)
