@@ -3,7 +3,10 @@
 Drawn JPEGs of 1600×1004 pixels, as in scan.py, against lists of random PDQs, by which no file
 matches, so that every stage of every effort runs. The efforts take turns, round by round, and the
 median of the rounds counts; a scan's first quarter, by when all workers have begun, does not.
-Verdicts of all efforts are compared first.
+Verdicts of all efforts are compared first. Processor
+time a file is that of the scan's own process and of its workers; where cores are busy with other
+work it changes less than the rate. With as many jobs as cores a scan cannot be faster than cores
+divided by it.
 
     python benchmarks/effort.py [--small] [--insets] [--folder DIR] [--receipt FILE]
 
@@ -35,19 +38,28 @@ Setting = tuple[Effort, int]  # with so many insets at most
 
 
 def measure(screeners: dict[Setting, Screener], files: list[str], records: int) -> list[Row]:
-    """Return files a second of each setting and number of jobs, and the share of the first one."""
+    """Return speed and processor time of each setting and number of jobs, and shares of the first.
+
+    The share by processor time is what remains of a rate that only the cores limit.
+    """
     speeds: dict[tuple[Setting, int], list[float]] = {}
+    spent: dict[tuple[Setting, int], list[tuple[float, float]]] = {}
     for _ in range(3):
         for jobs in JOBS:
             verdicts = set()
             for setting, screener in screeners.items():
-                found, speed, *_ = scanned(screener, files, jobs, scan)
+                found, speed, _, own, workers = scanned(screener, files, jobs, scan)
                 verdicts.add(tuple(found))
                 speeds.setdefault((setting, jobs), []).append(speed)
+                spent.setdefault((setting, jobs), []).append((own, workers))
             if len(verdicts) != 1:
                 raise SystemExit("efforts disagree on files that match nothing")
     first = next(iter(screeners))
     medians = {key: statistics.median(found) for key, found in speeds.items()}
+    times = {
+        key: [statistics.median(column) for column in zip(*found, strict=True)]
+        for key, found in spent.items()
+    }
     return [
         {
             "records": records,
@@ -57,6 +69,11 @@ def measure(screeners: dict[Setting, Screener], files: list[str], records: int) 
             "files_per_s": round(speed, 1),
             "share_of_distance": round(speed / medians[first, jobs], 3),
             "share_without_insets": round(speed / medians.get(((effort, 0), jobs), speed), 3),
+            "own_ms": round(1e3 * times[(effort, insets), jobs][0], 3),
+            "workers_ms": round(1e3 * times[(effort, insets), jobs][1], 3),
+            "share_by_processor": round(
+                sum(times[first, jobs]) / sum(times[(effort, insets), jobs]), 3
+            ),
         }
         for ((effort, insets), jobs), speed in medians.items()
     ]

@@ -14,7 +14,7 @@ must find the same pairs.
 What this does not show: edits made to escape detection; photos other than these, which are small
 and few, so that no rate of false matches below the bounds is known; and catalogues of photos that
 look alike, of which lists and uploads are full. The first choice of views used every other
-photo; the last ones (which 25, their order, the floors) saw all of them, so that recall of the
+photo; the last ones (sizes, order, floors) saw all of them, so that recall of the
 "other photos" is nearly, but not strictly, of photos that chose nothing.
 """
 

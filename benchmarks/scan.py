@@ -181,25 +181,26 @@ def worker_memory() -> int:
 
 def scanned(
     screener: Screener, files: list[str], jobs: int, way: Scan
-) -> tuple[list[str], float, int, float]:
+) -> tuple[list[str], float, int, float, float]:
     """Return verdicts in the order of the files, and the scan's figures.
 
     These are files a second after the first quarter, the largest worker's memory, and the seconds
-    of the scan's own process a file.
+    of processor time a file of the scan's own process, and of its workers.
     """
-    verdicts, begin, own, largest = {}, 0.0, 0.0, 0
+    verdicts, begin, own, workers, largest = {}, 0.0, 0.0, 0.0, 0
     quarter = len(files) // 4
     # As they come: in order, what waited behind a worker that began late would come all at once.
     for number, result in enumerate(way(screener, files, jobs=jobs, ordered=False), start=1):
         verdicts[result.input] = str(result.verdict)
+        workers += result.seconds or 0.0
         if number == quarter:
-            begin, own = time.perf_counter(), time.process_time()
+            begin, own, workers = time.perf_counter(), time.process_time(), 0.0
         if number == max(len(files) - 40, quarter + 1):
             largest = worker_memory()
     count = len(files) - quarter
     speed = count / (time.perf_counter() - begin)
     own = (time.process_time() - own) / count
-    return [verdicts[file] for file in files], speed, largest, own
+    return [verdicts[file] for file in files], speed, largest, own, workers / count
 
 
 def compare(screener: Screener, files: list[str], ways: dict[str, Scan]) -> None:
@@ -237,7 +238,7 @@ def measure(
             run("decoding alone", jobs, partial(rate, decode, files, jobs))
             run("decoding to RGB alone", jobs, partial(rate, decode_rgb, files, jobs))
             for name, way in ways.items():
-                _, speed, memory[name, jobs], own = scanned(screener, files, jobs, way)
+                _, speed, memory[name, jobs], own, _ = scanned(screener, files, jobs, way)
                 speeds.setdefault((name, jobs), []).append(speed)
                 scans_own.setdefault((name, jobs), []).append(own)
             for name, work in RIVALS.items():

@@ -51,11 +51,11 @@ class Engine(Screener):
         """One that has accidents."""
         return Accident(self.policy, self._kinds)
 
-    def decide_if_sure(self, items):
+    def decide_if_sure(self, items, **how):
         """Look up, unless the list breaks."""
         if any("broken-list" in item.name.text for item in items):
             raise ListError("the list broke")
-        return super().decide_if_sure(items)
+        return super().decide_if_sure(items, **how)
 
 
 def main():

@@ -36,14 +36,10 @@ class View(NamedTuple):
 _SIDES = ("left", "top", "right", "bottom")
 
 
-def _uncrop(share: float, *sides: str, name: str = "") -> View:
+def _uncrop(share: float, *sides: str) -> View:
     left, top, right, bottom = (share / 100 if side in sides else 0.0 for side in _SIDES)
-    return View(f"uncrop {name or sides[0]} {share:g} %", (left, top, right, bottom))
-
-
-def _uncrop_all(share: float, *, but: str = "") -> View:
-    sides = [side for side in _SIDES if side != but]
-    return _uncrop(share, *sides, name=f"all but {but}" if but else "all sides")
+    name = "all sides" if sides == _SIDES else " ".join(sides)
+    return View(f"uncrop {name} {share:g} %", (left, top, right, bottom))
 
 
 def _untilt(angle: float) -> View:
@@ -61,31 +57,28 @@ def _uncover_disc(place: str, x: float, y: float) -> View:
     return View(f"uncover disc {place}", cover="ellipse", box=box)
 
 
-_CORNER = 0.36
-_RADIUS = 0.25
+_CORNER = 0.42
+_RADIUS = 0.28
 
 VIEWS: tuple[View, ...] = (
-    _uncrop_all(3.5),
-    _untilt(-4.5),
-    _untilt(4.5),
-    *(_uncrop(7.5, side) for side in _SIDES),
+    _uncrop(3.5, *_SIDES),
+    _untilt(-5),
+    _untilt(5),
+    *(_uncrop(5, side) for side in _SIDES),
     *(_uncrop(11, side) for side in _SIDES),
     _uncover_corner("top", "left"),
     _uncover_corner("bottom", "right"),
     _uncover_corner("bottom", "left"),
     _uncover_corner("top", "right"),
-    _uncover_disc("in the middle", 0.5, 0.5),
-    _uncover_disc("at the top", 0.5, 0.22),
-    _uncover_disc("on the right", 0.78, 0.5),
-    _uncover_disc("on the left", 0.22, 0.5),
-    _uncrop_all(4, but="top"),
-    _uncrop_all(5.5),
-    _uncrop_all(4, but="left"),
-    _untilt(1.75),
-    _untilt(-1.75),
-    _uncover_disc("at the bottom", 0.5, 0.78),
+    _uncover_disc("at the top", 0.5, 0.25),
+    _uncover_disc("on the right", 0.75, 0.5),
+    _uncover_disc("on the left", 0.25, 0.5),
+    _uncover_disc("at the bottom", 0.5, 0.75),
+    _uncrop(5, *_SIDES),
+    _untilt(-2),
+    _untilt(2),
 )
-"""The views that are searched, those first that find most."""
+"""The views that are searched, the same for each side and corner, those first that find most."""
 
 
 @cache

@@ -86,7 +86,7 @@ def _decide_cached(
                 items = list(
                     cache.load_inputs(numbers[offset : offset + _DECISION_BATCH], settings)
                 )
-                for item, result in zip(items, _decide(screener, items), strict=True):
+                for item, result in zip(items, _decide(screener, items, threads), strict=True):
                     has_hit = bool(result.matches or result.other_hits)
                     if has_hit or (every and not _has_only_member_lines(item)):
                         yield result
@@ -130,7 +130,7 @@ def _settings(screener: Screener, cache: HashCache) -> set[str]:
     }
 
 
-def _decide(screener: Screener, items: list[HashedInput]) -> Iterator[Result]:
+def _decide(screener: Screener, items: list[HashedInput], threads: int) -> Iterator[Result]:
     if not any(kind.perceptual for kind in screener.kinds):
         # A scan would decode nothing, so it would have no error of decoding.
         items = [
@@ -138,7 +138,7 @@ def _decide(screener: Screener, items: list[HashedInput]) -> Iterator[Result]:
         ]
     if not screener.hasher.policy.insets:
         items = list(map(drop_insets, items))
-    return screener.decide(items)
+    return screener.decide(items, threads=threads)
 
 
 def _has_complete_digests(item: HashedInput) -> bool:

@@ -159,6 +159,8 @@ class _Scan:
         self._cache = cache
         # A cache is matched with other lists later, so its hashes must be exact, not sketches.
         self._hasher = replace(screener.hasher, sketches=cache is None)
+        # Also those of the workers, which run out of work during a long search.
+        self._threads = count_cores()
         self._running: dict[Any, PendingInput] = {}
 
     def run(self, start: StartWorkers) -> Generator[tuple[str, Result], None, None]:
@@ -238,7 +240,7 @@ class _Scan:
             if item.own_hashes is None
         ])  # fmt: skip
         begin = time.perf_counter()
-        results = list(self._screener.decide_if_sure(named))
+        results = list(self._screener.decide_if_sure(named, threads=self._threads))
         self._report_metric("lookup_seconds", time.perf_counter() - begin)
         self._report_metric("lookup_inputs", len(named))
         for (item, _, seconds), result in zip(hashed, results, strict=True):

@@ -281,19 +281,22 @@ class Screener:
         """The Hasher of the inputs of this Screener, for worker processes. It knows no list."""
         return Hasher(self._hashing_policy, self._kinds)
 
-    def decide(self, items: Sequence[HashedInput]) -> Iterator[Result]:
+    def decide(self, items: Sequence[HashedInput], *, threads: int = 1) -> Iterator[Result]:
         """Yield the Results of inputs that the `hasher` hashed, in their order.
 
         A Result may name very many records, so each is made only when it is requested. Raises
         RuntimeError if bits in doubt of an input's hashes decide its Result: see `decide_if_sure`.
         """
-        return map(_require_sure, self.decide_if_sure(items))
+        return map(_require_sure, self.decide_if_sure(items, threads=threads))
 
-    def decide_if_sure(self, items: Sequence[HashedInput]) -> Iterator[Result | None]:
+    def decide_if_sure(
+        self, items: Sequence[HashedInput], *, threads: int = 1
+    ) -> Iterator[Result | None]:
         """Return the Results of `decide`, with None for inputs that must be hashed exactly.
 
         Bits in doubt of such an input's hashes decide whether a record matches, or how near it is.
         The search for all inputs is done before this returns; each Result is made when requested.
+        `threads` search by evidence, which takes longest.
         """
         hits = [InputHits(item.hashes, video=item.video) for item in items]
         queries = collect_queries(items, self.policy)
@@ -306,7 +309,7 @@ class Screener:
                 for number, match in video_search.match_videos(hash_list, items, self.policy):
                     hits[number].add_video(match)
         for hash_list in self.lists:
-            match_evidence(hash_list, items, hits, self.policy)
+            match_evidence(hash_list, items, hits, self.policy, threads=threads)
         template = self._result_template()
         return (
             None

@@ -18,6 +18,7 @@ from PIL import Image, ImageDraw, ImageOps
 from screener import HashCache, Policy, Screener, Verdict, rescan, scan
 from screener.hashing import pdq
 from screener.hashing.views import VIEWS
+from screener.screening.input.located_hash import list_weighed
 from screener.screening.policy import Effort
 
 SCHEMA = json.loads((REPOSITORY / "docs/result.schema.json").read_text("utf-8"))
@@ -84,6 +85,29 @@ def test_a_crop_is_found_by_views_alone(photos, scene):
     assert (match.by, match.distance, match.radius) == ("evidence", None, None)
     assert match.evidence >= match.threshold == THRESHOLD
     assert match.view in {view.name for view in VIEWS}
+
+
+@pytest.mark.parametrize(("side", "region"), [(480, "full"), (120, "enlarged")])
+def test_one_region_of_a_picture_has_views(photos, scene, side, region):
+    """Those of a small picture are made of its enlargement alone, and find the same copy."""
+    copy = Image.open(io.BytesIO(crop(scene(3), 0.05)))
+    copy.thumbnail((2 * side, side))
+    item = Screener(photos, policy=Policy(effort="views")).hasher.hash(jpeg(copy))
+
+    viewed = [group.region for group, columns in list_weighed(item.hashes) if columns.view_weights]
+    assert viewed == [region]
+    (match,) = screen_at("views", photos, jpeg(copy)).matches
+    assert (match.entry, match.region, bool(match.view)) == ("P3", region, True)
+
+
+def test_threads_find_the_same(photos, scene):
+    """A scan searches with several."""
+    engine = Screener(photos, policy=Policy(effort="views"))
+    items = [engine.hasher.hash(crop(scene(number), 0.05)) for number in range(0, 24, 3)]
+
+    alone, together = (list(engine.decide_if_sure(items, threads=count)) for count in (1, 3))
+    assert together == alone
+    assert [bool(result.matches) for result in alone] == [True] * 7 + [False]
 
 
 def test_a_ticker_is_found_by_evidence_of_the_picture_as_it_is(photos, scene):

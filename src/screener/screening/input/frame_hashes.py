@@ -146,17 +146,25 @@ def hash_frame(
     """Return the perceptual hashes of all regions of a frame, the whole frame first.
 
     With `sketch`, the hashes of a region may have bits in doubt if no other region frames it. Every
-    PDQ has the evidence for the effort; a region that frames another one has no views. Insets have
-    PDQ alone, and those that show too little to be compared are left out.
+    PDQ has the evidence for the effort. A region that frames another one, or is there enlarged too,
+    has no views: those of the other one find as many copies. Insets have PDQ alone, and those that
+    show too little to be compared are left out.
     """
     regions = find_regions(frame)
     framed_ids = {id(view) for region in regions for view in region.framed}
+    enlarged = [region.judged for region in regions if region.name == "enlarged"]
     details: dict[int, int] = {}  # framed parts are smaller, so they are hashed first
     hashes: dict[int, list[OrientedHashes]] = {}
     for number, region in sorted(enumerate(regions), key=lambda pair: pair[1].pixels.size):
         inner_detail = max((details.get(id(view), 0) for view in region.framed), default=0)
         allow_doubt = sketch and id(region.pixels) not in framed_ids
-        hashes[number] = list(_hash_region(frame, region, kinds, inner_detail, allow_doubt, effort))
+        has_views = not region.framed and (
+            region.name == "enlarged" or region.judged not in enlarged
+        )
+        own_effort = Effort.EVIDENCE if effort is Effort.VIEWS and not has_views else effort
+        hashes[number] = list(
+            _hash_region(frame, region, kinds, inner_detail, allow_doubt, own_effort)
+        )
         for group in hashes[number]:
             if group.kind == pdq.PDQ.name:
                 details[id(region.pixels)] = min(group.details[0], group.qualities[0])
@@ -206,8 +214,7 @@ def _hash_region(
             else:
                 look = evidence.look(region.pixels, most=most)
                 sketches = look.values, look.qualities, look.doubts
-                has_views = effort is Effort.VIEWS and not region.framed
-                evidence_columns = _weigh(look, with_views=has_views)
+                evidence_columns = _weigh(look, with_views=effort is Effort.VIEWS)
             columns = _bound_details(*sketches, region.judged.score(kind), inner_detail)
         elif kind.name in classic_hashes:
             columns = _join_columns(classic_hashes[kind.name], region.judged.score(kind))

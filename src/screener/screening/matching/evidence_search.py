@@ -54,7 +54,12 @@ def find_effort(item: HashedInput, highest: Effort) -> Effort:
 
 
 def match_evidence(
-    hash_list: HashList, items: Sequence[HashedInput], hits: Sequence[InputHits], policy: Policy
+    hash_list: HashList,
+    items: Sequence[HashedInput],
+    hits: Sequence[InputHits],
+    policy: Policy,
+    *,
+    threads: int,
 ) -> None:
     """Search a list by evidence for all items that did not match it, and add the hits."""
     threshold = find_threshold(hash_list, policy)
@@ -68,7 +73,7 @@ def match_evidence(
                 for group, columns in weighed:
                     queries = columns.to_queries(group.values)[with_views]
                     batch.add(number, group, queries, policy.floor[PDQ.name])
-        for number, evidence_hits in batch.search(hash_list, policy):
+        for number, evidence_hits in batch.search(hash_list, policy, threads):
             hits[number].add(evidence_hits, evidence_hits.located)
 
 
@@ -91,13 +96,19 @@ class _Batch:
             self._queries.append(Queries(codes[rows], weights[rows], ceilings[rows]))
             self._groups.append((number, group, rows))
 
-    def search(self, hash_list: HashList, policy: Policy) -> Iterator[tuple[int, EvidenceHits]]:
+    def search(
+        self, hash_list: HashList, policy: Policy, threads: int
+    ) -> Iterator[tuple[int, EvidenceHits]]:
         """Yield the hits of each query that has any, with the number of its item."""
         if not self._groups:
             return
         queries = Queries(*map(np.concatenate, zip(*self._queries, strict=True)))
         offsets, rows, distances = hash_list.search_weighted(
-            PDQ.name, queries.codes, queries.weights, queries.budgets(self._threshold)
+            PDQ.name,
+            queries.codes,
+            queries.weights,
+            queries.budgets(self._threshold),
+            threads=threads,
         )
         if not len(rows):
             return
