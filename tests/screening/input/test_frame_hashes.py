@@ -252,6 +252,21 @@ def test_boxes_are_those_of_the_upright_picture(scene, propose):
     assert group.box == boxes[0]
 
 
+def test_lack_of_memory_for_insets_loses_no_hash_of_the_whole(scene, monkeypatch):
+    """The whole may match; otherwise the input is unscreened."""
+    picture = scene(1, (600, 400))
+    whole = hash_item(picture, policy=Policy(insets=0), kinds=KINDS)
+
+    def find(pixels, *, limit, min_side):
+        raise MemoryError
+
+    monkeypatch.setattr(frame_hashes, "find_insets", find)
+    hashed = hash_item(picture, policy=Policy(), kinds=KINDS)
+
+    assert hashed.hashes == whole.hashes
+    assert (hashed.error.reason, whole.error) == ("too_large", None)
+
+
 def test_a_rectified_inset_is_no_copy_of_the_region_in_its_box(scene, monkeypatch):
     """Its pixels are others, though its box may be the whole picture."""
     rectified, box = np.asarray(scene(2, (400, 300))), (0, 0, 600, 400)

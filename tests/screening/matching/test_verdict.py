@@ -2,16 +2,25 @@
 
 from collections import Counter
 
+import numpy as np
 import pytest
 from clips import clip, scenes, value_of
 from msgspec.structs import replace
 
 from screener import Hash, HashCache, Policy, Screener, rescan
+from screener.hashing.evidence import Coefficients
 from screener.hashing.hash import KINDS
 from screener.media.name import Name
 from screener.media.video.sampling.settings import Sampling
 from screener.screening.input.hash_item import HashedInput
-from screener.screening.input.located_hash import Hashes, LocatedHash, OrientedHashes
+from screener.screening.input.located_hash import (
+    EvidenceColumns,
+    Hashes,
+    LocatedHash,
+    OrientedHashes,
+)
+from screener.screening.matching import video_search
+from screener.screening.matching.evidence_search import find_effort
 from screener.screening.result import MediaFacts
 
 LISTED, OTHER = "0123456789abcdef" * 4, "fedcba9876543210" * 4
@@ -190,6 +199,37 @@ def test_detail_of_the_whole_says_that_insets_were_compared(make_list):
     assert detail([full]) == "too little detail to compare"
     assert detail(groups[:3]) == "too little detail to compare; 1 inset compared, without a match"
     assert detail(groups) == "too little detail to compare; 2 insets compared, without a match"
+
+
+def test_bits_in_doubt_of_an_inset_decide_no_comparison(make_list):
+    """They need no second hashing: an inset clears nothing, whatever its detail."""
+    engine = Screener(make_list([{"id": "one", "pdq": LISTED}]))
+    low, enough, doubts = bytes(8), bytes([60] * 8), bytes([1] * 8)
+    full = OrientedHashes("pdq", bytes.fromhex(OTHER) * 8, low, low, low, low)
+    part = replace(inset(OTHER, score=60), doubts=doubts, leasts=low)
+
+    def decided(*groups):
+        item = HashedInput(Name(), Hashes(groups), MediaFacts("image/png", 20, 20, 1))
+        return next(engine.decide_if_sure([item]))
+
+    assert decided(full, part).reason == "too_little_detail"
+    assert decided(replace(full, qualities=enough, details=enough, doubts=doubts)) is None
+
+
+def test_an_inset_is_no_clip_and_gives_no_effort(make_list):
+    """It is compared with no listed video, and the effort of a result is that of whole pictures."""
+    coefficients = Coefficients(np.float32(np.random.default_rng(1).random((8, 256)) - 0.5))
+    evidence = EvidenceColumns.from_queries(coefficients.weigh(), None)
+    part, policy = replace(inset(OTHER), evidence=evidence), Policy(effort="evidence")
+    full = replace(part, region="full", box=None)
+
+    def efforts(*groups):
+        item = HashedInput(Name(), Hashes(groups), MediaFacts("image/png", 20, 20, 1))
+        return str(find_effort(item, policy)), len(video_search.build_clips(item))
+
+    assert efforts(full, part) == ("evidence", 8)
+    assert efforts(replace(full, evidence=None), part) == ("distance", 8)
+    assert efforts(part) == ("distance", 0)
 
 
 @pytest.mark.parametrize("kind", ["pdq", "vpdq"])

@@ -142,8 +142,8 @@ def hash_frame(
     effort: Effort = Effort.DISTANCE,
     max_insets: int = 0,
     min_inset_side: int = 1,
-) -> list[OrientedHashes]:
-    """Return the perceptual hashes of all regions of a frame, the whole frame first.
+) -> Iterator[OrientedHashes]:
+    """Yield the perceptual hashes of all regions of a frame, the whole frame first.
 
     With `sketch`, the hashes of a region may have bits in doubt if no other region frames it. Every
     PDQ has the evidence for the effort. A region that frames another one, or is there enlarged too,
@@ -168,11 +168,11 @@ def hash_frame(
         for group in hashes[number]:
             if group.kind == pdq.PDQ.name:
                 details[id(region.pixels)] = min(group.details[0], group.qualities[0])
-    groups = [group for number in range(len(regions)) for group in hashes[number]]
+    for number in range(len(regions)):
+        yield from hashes[number]
     if max_insets and pdq.PDQ in kinds:
         for inset in find_inset_regions(frame, regions, limit=max_insets, min_side=min_inset_side):
-            groups += _hash_inset(frame, inset, sketch, effort)
-    return groups
+            yield from _hash_inset(frame, inset, sketch, effort)
 
 
 def _hash_inset(

@@ -166,7 +166,7 @@ def hash_item(
                     if not is_video or frame_filter.accept(frame):
                         if frame.part_kind == "frame":
                             samples += 1 + len(frame.again)
-                        groups = hash_frame(
+                        frame_hashes = hash_frame(
                             frame,
                             perceptual_kinds,
                             sketch=sketch,
@@ -174,7 +174,11 @@ def hash_item(
                             max_insets=0 if moves else _count_insets(policy, frame),
                             min_inset_side=policy.inset_side,
                         )
-                        hashes += repeats.take(frame, groups)
+                        groups: list[OrientedHashes] = []
+                        try:
+                            groups.extend(frame_hashes)
+                        finally:  # the whole is compared even if memory is short for its insets
+                            hashes += repeats.take(frame, groups)
                     del frame  # free its pixels before the next are decoded
     except (MediaError, MemoryError, OSError) as cause:
         error = _as_media_error(cause)
