@@ -286,6 +286,7 @@ double strength(const Line& line, int64_t from, int64_t to) {
 double liveliness(const Small& s, const Box& b) {
   std::array<int, 64> counts{};
   const int64_t w = b.right - b.left, h = b.bottom - b.top;
+  if (std::min(w, h) < 8) return 0;
   const int64_t step_x = std::max<int64_t>(1, w / 24), step_y = std::max<int64_t>(1, h / 24);
   int total = 0, busy = 0;
   for (int64_t y = b.top + 2; y < b.bottom - 2; y += step_y)
@@ -433,7 +434,9 @@ Side sharpest(const Pixels& p, bool vertical, bool first, int64_t coarse, int64_
 constexpr double kMaxSlope = 0.19;
 constexpr double kSlopeStep = 0.012;
 constexpr int64_t kStrip = 4;
-constexpr size_t kMaxSlanted = 16;
+constexpr int64_t kMaxQuads = 6;
+constexpr size_t kMaxSlanted = 24;
+constexpr int64_t kSlantedPixels = 120'000;
 
 Small halve(const Small& s) {
   Small h{s.factor * 2, s.width / 2, s.height / 2, {}};
@@ -462,6 +465,11 @@ struct Slanted {
   int score;
   double x(double y) const { return at + slope * y; }
 };
+
+double strength(const Slanted& line) {
+  return std::min(1.0, line.score / double((line.to - line.from) * (kClip - kBias)));
+}
+
 
 double slope_shift(double slope, int64_t strip, int64_t height) {
   return slope * (double(strip * kStrip) + kStrip / 2.0 - double(height) / 2);
@@ -533,11 +541,11 @@ std::vector<Slanted> find_slanted(const Small& s, int64_t min_length) {
       run += value;
       if (run > top) top = run, line.from = begin * kStrip, line.to = (strip + 1) * kStrip;
     }
-    if (line.to - line.from < min_length) continue;
+    if (line.to - line.from < min_length || strength(line) < 0.25) continue;
     const bool known = std::any_of(lines.begin(), lines.end(), [&](const Slanted& o) {
       const int64_t common = std::min(line.to, o.to) - std::max(line.from, o.from);
       const double middle = double(line.from + line.to) / 2;
-      return common * 2 > line.to - line.from && std::abs(o.x(middle) - line.x(middle)) < 3;
+      return common * 2 > line.to - line.from && std::abs(o.x(middle) - line.x(middle)) < 2;
     });
     if (!known) lines.push_back(line);
   }
@@ -556,10 +564,6 @@ Point crossing(const Slanted& v, const Slanted& h) {
 
 double covered(const Slanted& line, double from, double to) {
   return (std::min<double>(line.to, to) - std::max<double>(line.from, from)) / (to - from);
-}
-
-double strength(const Slanted& line) {
-  return std::min(1.0, line.score / double((line.to - line.from) * (kClip - kBias)));
 }
 
 // A side fitted at full size, coordinates along it and across it; and how many samples agree.
@@ -625,46 +629,56 @@ struct Quad {
   double score;
 };
 
+// Two lines, the first of which is further left or up; and whether a third parts them.
+struct Pair {
+  const Slanted *first, *second;
+  bool parted;
+};
+
+std::vector<Pair> pairs_of(const std::vector<Slanted>& lines, double least) {
+  std::vector<Pair> pairs;
+  for (const Slanted& a : lines)
+    for (const Slanted& b : lines) {
+      const int64_t from = std::max(a.from, b.from), to = std::min(a.to, b.to);
+      const double middle = double(from + to) / 2;
+      if (double(to - from) < least / 2 || b.x(middle) - a.x(middle) < least ||
+          std::abs(a.slope - b.slope) > 0.12)
+        continue;
+      const bool parted = std::any_of(lines.begin(), lines.end(), [&](const Slanted& c) {
+        return c.x(middle) > a.x(middle) + 1 && c.x(middle) < b.x(middle) - 1 &&
+               covered(c, double(from), double(to)) >= 0.85;
+      });
+      pairs.push_back({&a, &b, parted});
+    }
+  return pairs;
+}
+
 void find_quads(const Pixels& pixels, const Small& whole, int64_t min_side, std::vector<Inset>& out,
                 int64_t limit) {
-  const Small s = halve(whole);
+  const Small s = int64_t(whole.grey.size()) > kSlantedPixels ? halve(whole) : whole;
   const int64_t least = std::max<int64_t>(kMinCells, min_side * 9 / 10 / s.factor);
   if (std::min(s.width, s.height) < 2 * kMinCells) return;
   const std::vector<Slanted> vs = find_slanted(s, least * 6 / 10);
   if (vs.size() < 2) return;
   const std::vector<Slanted> hs = find_slanted(transpose(s), least * 6 / 10);
   std::vector<Quad> quads;
-  for (size_t i = 0; i < vs.size(); ++i)
-    for (size_t j = 0; j < vs.size(); ++j) {
-      const Slanted &l = vs[i], &r = vs[j];
-      const double middle = double(std::max(l.from, r.from) + std::min(l.to, r.to)) / 2;
-      if (r.x(middle) - l.x(middle) < double(least)) continue;
-      if (std::min(l.to, r.to) - std::max(l.from, r.from) < least / 2) continue;
-      for (size_t a = 0; a < hs.size(); ++a)
-        for (size_t b = 0; b < hs.size(); ++b) {
-          const Slanted &t = hs[a], &u = hs[b];
-          const double across = (l.x(middle) + r.x(middle)) / 2;
-          if (u.x(across) - t.x(across) < double(least)) continue;
-          if (std::max({std::abs(l.slope), std::abs(r.slope), std::abs(t.slope),
-                        std::abs(u.slope)}) < kSlopeStep / 2)
-            continue;
-          const Point tl = crossing(l, t), tr = crossing(r, t), br = crossing(r, u),
-                      bl = crossing(l, u);
-          const double c[4] = {covered(l, tl.y, bl.y), covered(r, tr.y, br.y),
-                               covered(t, tl.x, tr.x), covered(u, bl.x, br.x)};
-          if (*std::min_element(c, c + 4) < 0.65) continue;
-          double score =
-              c[0] * strength(l) + c[1] * strength(r) + c[2] * strength(t) + c[3] * strength(u);
-          const Box box{int64_t(std::max(tl.x, bl.x)), int64_t(std::max(tl.y, tr.y)),
-                        int64_t(std::min(tr.x, br.x)), int64_t(std::min(bl.y, br.y)), 0};
-          if (box.left < 1 || box.top < 1 || box.right >= s.width || box.bottom >= s.height ||
-              box.right - box.left < 8 || box.bottom - box.top < 8)
-            continue;
-          if (score < 1.0) continue;
-          score *= liveliness(s, box);
-          if (score < 1.0) continue;
-          quads.push_back({{tl, tr, br, bl}, score});
-        }
+  const std::vector<Pair> across = pairs_of(vs, double(least)), down = pairs_of(hs, double(least));
+  for (const Pair& v : across)
+    for (const Pair& h : down) {
+      const Slanted &l = *v.first, &r = *v.second, &t = *h.first, &u = *h.second;
+      if (std::max({std::abs(l.slope), std::abs(r.slope), std::abs(t.slope), std::abs(u.slope)}) <
+          kSlopeStep / 2)
+        continue;
+      const Point tl = crossing(l, t), br = crossing(r, u);
+      if (covered(l, tl.y, br.y) < 0.6 || covered(t, tl.x, br.x) < 0.6) continue;
+      const Point tr = crossing(r, t), bl = crossing(l, u);
+      const double c[4] = {covered(l, tl.y, bl.y), covered(r, tr.y, br.y), covered(t, tl.x, tr.x),
+                           covered(u, bl.x, br.x)};
+      if (*std::min_element(c, c + 4) < 0.65) continue;
+      const double score =
+          c[0] * strength(l) + c[1] * strength(r) + c[2] * strength(t) + c[3] * strength(u);
+      if (score >= 1.0)
+        quads.push_back({{tl, tr, br, bl}, score * (v.parted ? 0.6 : 1) * (h.parted ? 0.6 : 1)});
     }
   std::sort(quads.begin(), quads.end(),
             [](const Quad& a, const Quad& b) { return a.score > b.score; });
@@ -676,13 +690,19 @@ void find_quads(const Pixels& pixels, const Small& whole, int64_t min_side, std:
   };
   std::vector<Box> kept;
   const auto k = double(s.factor);
-  for (const Quad& q : quads) {
+  for (Quad& q : quads) {
     if (int64_t(kept.size()) >= limit) break;
     const Box box = bounds(q);
     if (std::any_of(kept.begin(), kept.end(), [&](const Box& o) { return overlap(box, o) > 0.9; }))
       continue;
-    kept.push_back(box);
     const Point* c = q.corner;
+    const Box inner{int64_t(std::max(c[0].x, c[3].x)), int64_t(std::max(c[0].y, c[1].y)),
+                    int64_t(std::min(c[1].x, c[2].x)), int64_t(std::min(c[2].y, c[3].y)), 0};
+    if (inner.left < 1 || inner.top < 1 || inner.right >= s.width || inner.bottom >= s.height)
+      continue;
+    q.score *= liveliness(s, inner);
+    if (q.score < 0.8) continue;
+    kept.push_back(box);
     const int64_t reach = s.factor * 3 / 2 + 1;
     const Fitted l = fit(pixels, true, c[0].y * k, c[0].x * k, c[3].y * k, c[3].x * k, reach);
     const Fitted r = fit(pixels, true, c[1].y * k, c[1].x * k, c[2].y * k, c[2].x * k, reach);
@@ -750,7 +770,7 @@ std::vector<Inset> find_insets(const Pixels& pixels, int64_t limit, int64_t min_
                       score,
                       true});
   }
-  find_quads(pixels, s, min_side, insets, 4);
+  find_quads(pixels, s, min_side, insets, kMaxQuads);
   std::sort(insets.begin(), insets.end(),
             [](const Inset& a, const Inset& b) { return a.score > b.score; });
   if (int64_t(insets.size()) > limit) insets.resize(limit);
