@@ -541,7 +541,7 @@ std::vector<Slanted> find_slanted(const Small& s, int64_t min_length) {
       run += value;
       if (run > top) top = run, line.from = begin * kStrip, line.to = (strip + 1) * kStrip;
     }
-    if (line.to - line.from < min_length || strength(line) < 0.25) continue;
+    if (line.to - line.from < min_length || strength(line) < 0.38) continue;
     const bool known = std::any_of(lines.begin(), lines.end(), [&](const Slanted& o) {
       const int64_t common = std::min(line.to, o.to) - std::max(line.from, o.from);
       const double middle = double(line.from + line.to) / 2;
@@ -645,8 +645,10 @@ std::vector<Pair> pairs_of(const std::vector<Slanted>& lines, double least) {
           std::abs(a.slope - b.slope) > 0.12)
         continue;
       const bool parted = std::any_of(lines.begin(), lines.end(), [&](const Slanted& c) {
-        return c.x(middle) > a.x(middle) + 1 && c.x(middle) < b.x(middle) - 1 &&
-               covered(c, double(from), double(to)) >= 0.85;
+        const double left = c.x(middle) - a.x(middle), right = b.x(middle) - c.x(middle);
+        return std::min(left, right) > 1 && std::min(left, right) * 4 < left + right &&
+               std::abs(c.slope - (left < right ? a : b).slope) < 0.05 &&
+               covered(c, double(from), double(to)) >= 0.8;
       });
       pairs.push_back({&a, &b, parted});
     }
