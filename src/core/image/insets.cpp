@@ -23,8 +23,9 @@ constexpr int64_t kMaxPairs = 400'000;  // of lines that are compared
 constexpr double kMinStrength = 0.1;
 constexpr size_t kMaxParts = 8;
 constexpr int64_t kMaxBoxes = 2048;
-constexpr double kMinScore = 0.4;
-constexpr double kMinQuadScore = 1.2;
+constexpr double kMinBoxScore = 1.2;
+constexpr double kMinScore = 0.7;
+constexpr double kMinQuadScore = 1.5;
 
 struct Small {
   int64_t factor, width, height;
@@ -431,7 +432,7 @@ Side sharpest(const Pixels& p, bool vertical, bool first, int64_t coarse, int64_
 
 // --- slanted
 
-constexpr double kMaxSlope = 0.19;
+constexpr double kMaxSlope = 0.135;
 constexpr double kSlopeStep = 0.012;
 constexpr int64_t kStrip = 4;
 constexpr int64_t kMaxQuads = 6;
@@ -493,7 +494,7 @@ std::vector<Slanted> find_slanted(const Small& s, int64_t min_length) {
   }
   std::vector<Slanted> raw, lines;
   std::vector<int16_t> sum(padded), best(padded);
-  const int least = int(double(min_length) * kClip * 0.35);
+  const int least = int(double(min_length) * kClip * 0.5);
   const int slopes = int(kMaxSlope / kSlopeStep);
   for (int n = -slopes; n <= slopes; ++n) {
     const double slope = n * kSlopeStep;
@@ -662,9 +663,11 @@ void find_quads(const Pixels& pixels, const Small& whole, int64_t min_side, std:
   if (std::min(s.width, s.height) < 2 * kMinCells) return;
   const std::vector<Slanted> vs = find_slanted(s, least * 6 / 10);
   if (vs.size() < 2) return;
+  const std::vector<Pair> across = pairs_of(vs, double(least));
+  if (across.empty()) return;
   const std::vector<Slanted> hs = find_slanted(transpose(s), least * 6 / 10);
+  const std::vector<Pair> down = pairs_of(hs, double(least));
   std::vector<Quad> quads;
-  const std::vector<Pair> across = pairs_of(vs, double(least)), down = pairs_of(hs, double(least));
   for (const Pair& v : across)
     for (const Pair& h : down) {
       const Slanted &l = *v.first, &r = *v.second, &t = *h.first, &u = *h.second;
@@ -679,7 +682,7 @@ void find_quads(const Pixels& pixels, const Small& whole, int64_t min_side, std:
       if (*std::min_element(c, c + 4) < 0.65) continue;
       const double score =
           c[0] * strength(l) + c[1] * strength(r) + c[2] * strength(t) + c[3] * strength(u);
-      if (score >= 1.0)
+      if (score >= kMinQuadScore)
         quads.push_back({{tl, tr, br, bl}, score * (v.parted ? 0.6 : 1) * (h.parted ? 0.6 : 1)});
     }
   std::sort(quads.begin(), quads.end(),
@@ -703,7 +706,7 @@ void find_quads(const Pixels& pixels, const Small& whole, int64_t min_side, std:
     if (inner.left < 1 || inner.top < 1 || inner.right >= s.width || inner.bottom >= s.height)
       continue;
     q.score *= liveliness(s, inner);
-    if (q.score < 0.8) continue;
+    if (q.score < kMinQuadScore) continue;  // agreement does not raise it
     kept.push_back(box);
     const int64_t reach = s.factor * 3 / 2 + 1;
     const Fitted l = fit(pixels, true, c[0].y * k, c[0].x * k, c[3].y * k, c[3].x * k, reach);
@@ -746,11 +749,11 @@ std::vector<Inset> find_insets(const Pixels& pixels, int64_t limit, int64_t min_
   std::sort(boxes.begin(), boxes.end(), likelier);
   std::vector<Box> kept;
   for (Box& b : boxes) {
-    if (b.score <= 1.0 || int64_t(kept.size()) == 3 * limit) break;
+    if (b.score <= kMinBoxScore || int64_t(kept.size()) == 3 * limit) break;
     if (std::any_of(kept.begin(), kept.end(), [&](const Box& o) { return overlap(b, o) > 0.9; }))
       continue;
     b.score *= liveliness(s, b);
-    if (b.score > 1.0) kept.push_back(b);
+    if (b.score > kMinBoxScore) kept.push_back(b);
   }
   const int64_t k = s.factor;
   for (const Box& b : kept) {
