@@ -23,8 +23,8 @@ constexpr int64_t kMaxPairs = 400'000;  // of lines that are compared
 constexpr double kMinStrength = 0.1;
 constexpr size_t kMaxParts = 8;
 constexpr int64_t kMaxBoxes = 2048;
-constexpr double kMinBoxScore = 1.2;
-constexpr double kMinScore = 0.7;
+constexpr double kMinBoxScore = 1.0;
+constexpr double kMinScore = 0.6;
 constexpr double kMinQuadScore = 1.5;
 
 struct Small {
