@@ -10,7 +10,7 @@ namespace screener::insets {
 namespace {
 
 constexpr int kDrop = 10 * kClip;  // by which the sum of a run may fall before the run ends
-constexpr size_t kMaxLines = 128;
+constexpr size_t kMaxRuns = 512, kMaxLines = 128;
 constexpr double kMinFilled = 0.4;  // of the shortest line's largest sum
 
 // The values of the horizontal edges through each pixel of a row.
@@ -138,9 +138,7 @@ class Lines {
     const auto stronger = [](const Line& a, const Line& b) {
       return std::tie(b.score, a.at, a.from) < std::tie(a.score, b.at, b.from);
     };
-    const auto most = std::min<int64_t>(kMaxRaw, static_cast<int64_t>(runs_.size()));
-    std::partial_sort(runs_.begin(), runs_.begin() + most, runs_.end(), stronger);
-    runs_.resize(most);
+    keep_first(runs_, kMaxRuns, stronger);
     for (Line& line : runs_) {
       if (lines.size() == kMaxLines) break;
       if (is_known(line)) continue;

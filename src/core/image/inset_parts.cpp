@@ -8,7 +8,7 @@
 namespace screener::insets {
 namespace {
 
-constexpr int64_t kSmallPixels = 200'000;  // of the shrunk picture, about
+constexpr int64_t kSmallPixels = 130'000;  // of the shrunk picture, about
 constexpr int64_t kRows = 4;               // of those that shrink to one, that are looked at
 
 // Adds the grey of a row's pixels.

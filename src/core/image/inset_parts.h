@@ -1,6 +1,7 @@
 // What the search for parts with upright edges and that for parts with slanted ones share.
 #pragma once
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -15,8 +16,18 @@ inline constexpr int kClip = 24;
 inline constexpr int kBias = 5;
 inline constexpr int64_t kMinCells = 10;     // least side of a part in the shrunk picture
 inline constexpr double kSameOverlap = 0.9;  // of two parts of which one is enough
-inline constexpr int64_t kMaxRaw = 1024;     // runs that are compared with one another
 inline constexpr int16_t kMaxSum = 30'000;   // at which sums of 16 bits stop
+
+// The first `most` in this order, sorted.
+template <class T, class Order>
+void keep_first(std::vector<T>& values, size_t most, Order order) {
+  if (values.size() > most) {
+    std::nth_element(values.begin(), values.begin() + static_cast<int64_t>(most), values.end(),
+                     order);
+    values.resize(most);
+  }
+  std::sort(values.begin(), values.end(), order);
+}
 
 // A picture shrunk by a whole factor, in grey.
 struct Small {

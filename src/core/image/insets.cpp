@@ -105,10 +105,7 @@ class Boxes {
       return std::tie(b.score, a.left, a.top, a.right, a.bottom) <
              std::tie(a.score, b.left, b.top, b.right, b.bottom);
     };
-    const auto most = std::min(kMaxBoxes, boxes.size());
-    std::nth_element(boxes.begin(), boxes.begin() + static_cast<int64_t>(most), boxes.end(),
-                     likelier);
-    boxes.resize(most);
+    keep_first(boxes, kMaxBoxes, likelier);
     for (Box& b : boxes)
       if (is_parted(vertical_, b.left, b.right, b.top, b.bottom) ||
           is_parted(horizontal_, b.top, b.bottom, b.left, b.right))
@@ -149,7 +146,7 @@ class Sides {
 
  private:
   static constexpr int64_t kGap = 4;       // pixels of a thin gutter, or a hairline
-  static constexpr int64_t kSamples = 48;  // of a side, in its middle three quarters
+  static constexpr int64_t kSamples = 32;  // of a side, in its middle three quarters
 
   // Adds up the steps before each of `count` places, and how far they exceed those beside them.
   int64_t measure(int64_t count, int64_t from, int64_t to) {

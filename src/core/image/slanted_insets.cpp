@@ -13,7 +13,7 @@ constexpr double kMaxSlope = 0.135;  // nearly 8 degrees
 constexpr double kSlopeStep = 0.012;
 constexpr double kMinStrength = 0.38;  // of a line; weaker ones run from one edge to another
 constexpr int64_t kStrip = 4;          // rows that are added up first
-constexpr size_t kMaxQuads = 6, kMaxLines = 24;
+constexpr size_t kMaxQuads = 6, kMaxLines = 24, kMaxRuns = 192;
 constexpr int64_t kSlantedPixels = 120'000;  // more are halved
 constexpr int64_t kMaxAspect = 6;            // of a picture in which slanted edges are looked for
 constexpr double kMinQuadScore = 1.5;
@@ -136,9 +136,7 @@ class SlantedLines {
     const auto stronger = [](const Slanted& a, const Slanted& b) {
       return std::tie(b.score, a.at, a.slope) < std::tie(a.score, b.at, b.slope);
     };
-    const auto most = std::min<int64_t>(kMaxRaw, static_cast<int64_t>(raw_.size()));
-    std::partial_sort(raw_.begin(), raw_.begin() + most, raw_.end(), stronger);
-    raw_.resize(most);
+    keep_first(raw_, kMaxRuns, stronger);
     for (Slanted& line : raw_) {
       if (lines.size() == kMaxLines) break;
       measure(line);
@@ -330,10 +328,8 @@ std::vector<Quad> find_quads(const Small& s, int64_t min_side) {
       const Quad quad = join(a, d);
       if (quad.score > 0) quads.push_back(quad);
     }
-  const auto most = static_cast<int64_t>(std::min(kMaxQuadsRanked, quads.size()));
-  std::partial_sort(quads.begin(), quads.begin() + most, quads.end(),
-                    [](const Quad& a, const Quad& b) { return a.score > b.score; });
-  quads.resize(most);
+  keep_first(quads, kMaxQuadsRanked,
+             [](const Quad& a, const Quad& b) { return a.score > b.score; });
   return quads;
 }
 
