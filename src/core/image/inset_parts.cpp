@@ -9,6 +9,7 @@ namespace screener::insets {
 namespace {
 
 constexpr int64_t kSmallPixels = 130'000;  // of the shrunk picture, about
+constexpr int64_t kWholePixels = 500'000;  // fewer are not shrunk: thin gutters would vanish
 constexpr int64_t kRows = 4;               // of those that shrink to one, that are looked at
 
 // Adds the grey of a row's pixels.
@@ -42,7 +43,7 @@ void mean_of(const uint16_t* sums, int64_t count, int64_t k, int64_t rows, uint8
 
 Small shrink_grey(const Pixels& p) {
   const double pixels = static_cast<double>(p.width) * static_cast<double>(p.height);
-  const int64_t k = std::max<int64_t>(1, std::llround(std::sqrt(pixels / kSmallPixels)));
+  const int64_t k = pixels <= kWholePixels ? 1 : std::llround(std::sqrt(pixels / kSmallPixels));
   Small s{k, p.width / k, p.height / k, {}};
   s.grey.resize(s.width * s.height);
   const int64_t rows = std::min(k, kRows), width = s.width * k;

@@ -16,8 +16,8 @@ constexpr double kMinStrength = 0.1;    // of each side
 constexpr size_t kMaxParts = 8;         // boxes that begin at one line
 constexpr size_t kMaxBoxes = 2048;      // that are compared with one another
 constexpr double kBorderStrength = 0.5, kBorderSharpness = 0.3;  // of the picture's own border
-constexpr double kMaxArea = 2.5;   // of all parts together, against the picture's
-constexpr double kParted = 0.4;  // by which what a line parts counts less
+constexpr double kMaxArea = 2.5;  // of all parts together, against the picture's
+constexpr double kParted = 0.4;   // by which what a line parts counts less
 constexpr double kMinBoxScore = 1.0, kMinScore = 0.6;  // before and after it is measured
 
 // Whether a line runs along so many tenths of the way between two places.
