@@ -83,12 +83,12 @@ bool same_changes(const WeighKernel& kernel, std::uint32_t kind) {
 void relate(std::size_t bytes, std::vector<std::uint8_t>& queries,
             std::vector<std::uint8_t>& weights, std::vector<std::uint8_t>& codes) {
   for (std::size_t i = 0; i < queries.size() / bytes; ++i) {
-    const std::size_t first = i - i % kMostGrouped;
-    const std::size_t place = i % 8 < kMostGrouped ? i % kMostGrouped : 3 - i % kMostGrouped;
+    const std::size_t first = i - i % kGrouped;
+    const std::size_t place = i % 8 < kGrouped ? i % kGrouped : 3 - i % kGrouped;
     for (std::size_t at = 0; at < bytes && i != first; ++at) {
       std::uint32_t turned = 0;
       for (std::size_t half = 0; half < 2; ++half)
-        if (is_turned(place, (2 * at + half) % 7 % kMostGrouped)) turned |= 0x55u << half;
+        if (is_turned(place, (2 * at + half) % 7 % kGrouped)) turned |= 0x55u << half;
       queries[i * bytes + at] = static_cast<std::uint8_t>(queries[first * bytes + at] ^ turned);
     }
     for (std::size_t k = 0; k < 8 * bytes && i != first; ++k) {

@@ -52,11 +52,11 @@ constexpr std::size_t kWeighedRows = 512;               // codes of a tile
 constexpr std::size_t kHalfStride = kWeighedRows + 64;  // never a multiple of 4 KiB
 constexpr std::size_t kMostHalves = 4 * kMostChunks;
 
-// Up to four queries of a flat scan that the same sums are for. Half bytes that are read first are
-// of four classes: against the first query, the second differs in all bits of the odd classes, the
-// third in those of classes 2 and 3, the fourth in those of classes 1 and 2, and in no others. So
-// what the first query differs by in a class is what they differ by, or the rest of its total.
-constexpr std::size_t kMostGrouped = 4;
+// Four queries of a flat scan that the same sums are for, or one. Half bytes are of four classes:
+// against the first query, the second differs in all bits of the odd classes, the third in those of
+// classes 2 and 3, the fourth in those of classes 1 and 2, and in no others. So what the first
+// query differs by in a class is what they differ by, or the rest of its total.
+constexpr std::size_t kGrouped = 4;
 constexpr bool is_turned(std::size_t query, std::size_t of_class) {
   return query == 1   ? (of_class & 1) != 0
          : query == 2 ? (of_class & 2) != 0
@@ -64,13 +64,13 @@ constexpr bool is_turned(std::size_t query, std::size_t of_class) {
                       : false;
 }
 struct WeighedGroup {
-  const std::uint8_t* sums;           // of half h of the codes, 16 for its values, at sums + 16 * h
-  std::uint8_t order[kMostHalves];    // halves to read, class by class
-  std::uint8_t ends[kMostGrouped];    // of the classes in it
-  std::uint8_t size;                  // a lone query reads so many where something is left
-  std::uint8_t totals[kMostGrouped];  // those of classes 1 and 3 together at most 255
-  std::uint8_t limit;                 // of all queries, below 255
-  std::uint32_t count;                // of the queries
+  const std::uint8_t* sums;         // of half h of the codes, 16 for its values, at sums + 16 * h
+  std::uint8_t order[kMostHalves];  // halves to read, one of each class in turn
+  std::uint8_t rounds;              // of four halves that are read of every code
+  std::uint8_t size;                // a lone query reads so many where something is left
+  std::uint8_t totals[kGrouped];    // of each class
+  std::uint8_t limit;               // of all queries, below 255
+  std::uint32_t count;              // of the queries: kGrouped, or 1 with no classes
 };
 
 // A code of a tile that may be within the budget of a query of a group.

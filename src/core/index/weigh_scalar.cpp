@@ -58,19 +58,17 @@ std::size_t weigh_tile(const std::uint8_t* columns, std::size_t count, const Wei
   };
   std::size_t passed = 0;
   for (std::size_t row = 0; row < count; ++row) {
-    std::uint32_t sums[kMostGrouped] = {};
+    std::uint32_t parts[kGrouped] = {};
     std::size_t read = 0;
-    for (std::size_t c = 0; c < kMostGrouped; ++c) {
-      std::uint32_t part = 0;
-      for (; read < group.ends[c]; ++read) part += added(read, row);
-      for (std::size_t q = 0; q < group.count; ++q)
-        sums[q] += is_turned(q, c) ? group.totals[c] - part : part;
-    }
-    if (group.count == 1)
-      for (; read < group.size && sums[0] <= group.limit; ++read) sums[0] += added(read, row);
+    for (; read < kGrouped * group.rounds; ++read) parts[read % kGrouped] += added(read, row);
     for (std::size_t q = 0; q < group.count; ++q) {
+      std::uint32_t sum = 0;
+      for (std::size_t c = 0; c < kGrouped; ++c)
+        sum += is_turned(q, c) ? group.totals[c] - parts[c] : parts[c];
+      if (group.count == 1)
+        for (; read < group.size && sum <= group.limit; ++read) sum += added(read, row);
       rows[passed] = make_row(row, q);
-      passed += sums[q] <= group.limit;
+      passed += sum <= group.limit;
     }
   }
   return passed;

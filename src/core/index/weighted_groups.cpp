@@ -5,25 +5,24 @@
 #include <cstring>
 #include <functional>
 #include <numeric>
+#include <optional>
 
 #include "bits.h"
 
 namespace screener {
 namespace {
 
-constexpr std::size_t kReach = 15;          // queries behind one that may join it
-constexpr std::uint32_t kMostSum = 254;     // of a lone query: below what a byte ends at
-constexpr std::uint32_t kMostShared = 170;  // of several, so that two totals fit into a byte
-constexpr std::uint32_t kScaleBits = 16;    // sums are scaled to that: factors are of 2^-16
-constexpr std::uint32_t kMostImpure = 24;   // of 64 half bytes that differ in a part of their bits
-constexpr float kSpreads = 3.6f;            // between the sum of a random code and the limit
+constexpr std::size_t kReach = 15;         // queries behind one that may join it
+constexpr std::uint32_t kMostSum = 254;    // below what a byte ends at
+constexpr std::uint32_t kScaleBits = 16;   // sums are scaled to that: factors are of 2^-16
+constexpr std::uint32_t kMostImpure = 24;  // of 64 half bytes that differ in a part of their bits
+constexpr float kSpreads = 3.6f;           // between the sum of a random code and the limit
 
 // Half bytes of the codes that are laid out, and what is known of each.
 struct Halves {
   std::array<std::uint8_t, kMostHalves> classes;
-  std::array<std::uint8_t, kMostHalves> totals;   // of the weights
+  std::array<std::uint32_t, kMostHalves> sorted;  // sums of weights and numbers, heaviest first
   std::array<float, kMostHalves> variances;       // of what a random code adds
-  std::array<std::uint16_t, kMostHalves> sorted;  // total and number, heaviest first
   std::size_t count;
 };
 
@@ -94,39 +93,37 @@ std::uint32_t half_of(const std::uint8_t* code, std::size_t h) {
   return (x | x >> 2) & 0x0f;
 }
 
-// Writes down which halves to read first, of the heaviest, so that few random codes stay within the
-// limit. False if there are not enough of them for several queries.
-bool choose_halves(const Halves& halves, WeighedGroup& group) {
-  const bool lone = group.count == 1;
-  std::array<std::uint32_t, kMostGrouped> totals{};
-  std::array<std::uint8_t, kMostHalves> lists[kMostGrouped + 1];  // the last: those not read first
-  std::size_t counts[kMostGrouped + 1] = {};
+// Writes down which halves to read first, the heaviest of each class, so that few random codes stay
+// within the budget. Returns the largest sum of a class; nothing if there are not enough of them.
+std::optional<std::uint32_t> choose_halves(const Halves& halves, std::uint32_t budget,
+                                           WeighedGroup& group) {
+  std::array<std::uint32_t, kMostHalves> lists[kGrouped];
+  std::size_t counts[kGrouped] = {};
+  for (std::size_t i = 0; i < halves.count; ++i) {
+    const std::size_t c =
+        group.count == 1 ? i % kGrouped : halves.classes[halves.sorted[i] % kMostHalves];
+    lists[c][counts[c]++] = halves.sorted[i];
+  }
+  const std::size_t most = *std::min_element(counts, counts + kGrouped);
+  std::uint32_t sums[kGrouped] = {};
   float mean = 0;
   float variance = 0;
-  const auto reached = [&] { return mean >= group.limit + kSpreads * std::sqrt(variance); };
-  for (std::size_t i = 0; i < halves.count; ++i) {
-    const auto h = static_cast<std::uint8_t>(halves.sorted[i] & 0xff);
-    std::size_t c = halves.classes[h];
-    // Classes 1 and 3 share a byte. Sums that were cut off at the end of one have no rest.
-    const std::uint32_t shared = (c & 1) == 0 ? totals[c] : totals[1] + totals[3];
-    if (reached() || (!lone && shared + halves.totals[h] > 255)) {
-      c = kMostGrouped;
-    } else {
-      totals[c] += halves.totals[h];
-      mean += static_cast<float>(halves.totals[h]) / 2;
-      variance += halves.variances[h];
+  std::size_t first = 0;
+  for (std::size_t round = 0; round < most; ++round) {
+    if (mean < static_cast<float>(budget) + kSpreads * std::sqrt(variance)) first = round + 1;
+    for (std::size_t c = 0; c < kGrouped; ++c) {
+      const std::uint32_t half = lists[c][round] % kMostHalves;
+      group.order[kGrouped * round + c] = static_cast<std::uint8_t>(half);
+      if (round >= first) continue;
+      sums[c] += lists[c][round] / kMostHalves;
+      mean += static_cast<float>(lists[c][round] / kMostHalves) / 2;
+      variance += halves.variances[half];
     }
-    lists[c][counts[c]++] = h;
   }
-  std::uint8_t* to = group.order;
-  for (std::size_t c = 0; c <= kMostGrouped; ++c) {
-    to = std::copy_n(lists[c].begin(), counts[c], to);
-    if (c == kMostGrouped) break;
-    group.ends[c] = static_cast<std::uint8_t>(to - group.order);
-    group.totals[c] = static_cast<std::uint8_t>(std::min(totals[c], 255u));
-  }
-  group.size = static_cast<std::uint8_t>(halves.count);
-  return lone || reached();
+  group.rounds = static_cast<std::uint8_t>(first);
+  group.size = static_cast<std::uint8_t>(kGrouped * most);
+  if (first == most) return {};
+  return *std::max_element(sums, sums + kGrouped);
 }
 
 }  // namespace
@@ -161,22 +158,25 @@ QueryGroup QueryGroups::lone(std::uint32_t query) const {
   return group;
 }
 
-// One of those waiting, with some that stand behind it and are not taken yet.
+// One of those waiting, with three that stand behind it and are not taken yet if there are.
 QueryGroup QueryGroups::group_from(const std::vector<std::uint32_t>& waiting, std::size_t at,
                                    std::vector<bool>& taken) const {
   QueryGroup group = lone(waiting[at]);
   const WeighedQuery& first = queries_[waiting[at]];
   const std::uint32_t whole = std::accumulate(first.weights, first.weights + 8 * bytes_, 0u);
+  std::array<std::size_t, kGrouped - 1> joined{};
   const std::size_t end = std::min(waiting.size(), at + 1 + kReach);
-  for (std::size_t next = at + 1; next < end && group.weighed.count < kMostGrouped; ++next) {
+  for (std::size_t next = at + 1; next < end && group.weighed.count < kGrouped; ++next) {
     const WeighedQuery& query = queries_[waiting[next]];
     if (taken[next] || !look_alike(first.code, query.code, bytes_)) continue;
     QueryGroup grown = group;
     if (join(grown, first, query, bytes_) < whole - whole / 4) continue;
     grown.queries[grown.weighed.count++] = waiting[next];
     group = grown;
-    taken[next] = true;
+    joined[group.weighed.count - 2] = next;
   }
+  if (group.weighed.count < kGrouped) return lone(waiting[at]);
+  for (const std::size_t next : joined) taken[next] = true;
   return group;
 }
 
@@ -205,30 +205,42 @@ bool QueryGroups::sum_up(QueryGroup& group) {
   std::uint32_t budget = 0;
   for (std::size_t i = 0; i < weighed.count; ++i)
     budget = std::max(budget, queries_[group.queries[i]].budget);
-  const std::uint32_t most = weighed.count == 1 ? kMostSum : kMostShared;
-  const std::uint32_t scale = budget <= most ? 1u << kScaleBits : (most << kScaleBits) / budget;
-  weighed.limit = static_cast<std::uint8_t>(budget * scale >> kScaleBits);
-  std::uint8_t* sums = sums_.as<std::uint8_t>() + group.queries[0] * 32 * bytes_;
-  weighed.sums = sums;
-  const std::uint8_t* code = queries_[group.queries[0]].code + first_;
   Halves halves;
   halves.count = 2 * size_;
   for (std::uint32_t h = 0; h < halves.count; ++h) {
     const std::uint8_t* weights = group.weights.data() + 8 * (first_ + h / 2) + h % 2;
-    const std::uint32_t own = half_of(code, h);
-    sum_half(weights, own, scale, weighed.count > 1, sums + 16 * h);
-    halves.classes[h] = group.classes[2 * first_ + h];
-    halves.totals[h] = sums[16 * h + (own ^ 15)];
-    halves.sorted[h] = static_cast<std::uint16_t>(halves.totals[h] << 8 | h);
-    halves.variances[h] = 0;
-    for (std::size_t k = 0; k < 4; ++k) {
-      const auto weight = static_cast<float>(weights[2 * k] * scale >> kScaleBits);
-      halves.variances[h] += weight * weight / 4;
+    std::uint32_t sum = 0;
+    std::uint32_t squares = 0;
+    for (std::size_t k = 0; k < 8; k += 2) {
+      sum += weights[k];
+      squares += std::uint32_t{weights[k]} * weights[k];
     }
+    halves.classes[h] = group.classes[2 * first_ + h];
+    halves.sorted[h] = sum * kMostHalves + h;
+    halves.variances[h] = static_cast<float>(squares) / 4;
   }
   std::sort(halves.sorted.begin(),
             halves.sorted.begin() + static_cast<std::ptrdiff_t>(halves.count), std::greater<>());
-  return choose_halves(halves, weighed);
+  const bool several = weighed.count > 1;
+  const std::optional<std::uint32_t> largest = choose_halves(halves, budget, weighed);
+  if (several && !largest) return false;
+  // What a class adds up to has to fit into a byte, too: sums that end there have no rest.
+  const std::uint32_t most = std::max({budget, several ? *largest : 0, kMostSum});
+  const std::uint32_t scale = (kMostSum << kScaleBits) / most;
+  weighed.limit = static_cast<std::uint8_t>(budget * scale >> kScaleBits);
+  std::uint8_t* sums = sums_.as<std::uint8_t>() + group.queries[0] * 32 * bytes_;
+  weighed.sums = sums;
+  const std::uint8_t* code = queries_[group.queries[0]].code + first_;
+  for (std::uint32_t h = 0; h < halves.count; ++h)
+    sum_half(group.weights.data() + 8 * (first_ + h / 2) + h % 2, half_of(code, h), scale, several,
+             sums + 16 * h);
+  std::fill_n(weighed.totals, kGrouped, std::uint8_t{0});
+  for (std::size_t i = 0; several && i < kGrouped * weighed.rounds; ++i) {
+    const std::size_t h = weighed.order[i];
+    weighed.totals[i % kGrouped] = static_cast<std::uint8_t>(
+        weighed.totals[i % kGrouped] + sums[16 * h + (half_of(code, h) ^ 15)]);
+  }
+  return true;
 }
 
 }  // namespace screener

@@ -14,7 +14,7 @@ namespace screener {
 
 struct QueryGroup {
   WeighedGroup weighed;
-  std::array<std::uint32_t, kMostGrouped> queries;  // numbers among the prepared
+  std::array<std::uint32_t, kGrouped> queries;  // numbers among the prepared
   // The least weight of each bit, 0 where a query differs otherwise than in the class of its half.
   std::array<std::uint8_t, 4 * kMostHalves> weights;
   std::array<std::uint8_t, kMostHalves> classes;

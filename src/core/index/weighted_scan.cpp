@@ -43,9 +43,9 @@ class WeightedScan {
  private:
   struct Scratch {
     alignas(64) std::uint8_t columns[2 * kMostBytes * kHalfStride];
-    std::uint16_t rows[kMostGrouped * kWeighedRows];
-    Pair pairs[kMostGrouped * kWeighedRows];
-    std::uint32_t distances[kMostGrouped * kWeighedRows];
+    std::uint16_t rows[kGrouped * kWeighedRows];
+    Pair pairs[kGrouped * kWeighedRows];
+    std::uint32_t distances[kGrouped * kWeighedRows];
   };
   struct FoundRow {
     std::int64_t row;

@@ -30,12 +30,12 @@ double buckets_of(const WeightedBatch& batch, const Numbers& numbers, std::size_
   return some == 0 ? 0 : buckets / static_cast<double>(some);
 }
 
-// How many groups a flat scan makes of some queries that stand together, for each of them.
+// How many groups a flat scan makes of the first queries, for each of them.
 double groups_of(const WeightedBatch& batch, const Numbers& numbers, std::size_t bytes) {
   QueryGroups groups;
   const std::size_t some = std::min(kSample, numbers.size());
   if (some < 2) return 1;
-  groups.begin(batch, numbers.data() + (numbers.size() - some) / 2, some, bytes);
+  groups.begin(batch, numbers.data(), some, bytes);
   return static_cast<double>(groups.groups().size()) / static_cast<double>(some);
 }
 
