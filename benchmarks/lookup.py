@@ -11,7 +11,7 @@ contestants take turns; figures are medians of rounds.
     python benchmarks/lookup.py --n 1e8 --only build,single --radius 31   # 24 GB of memory
 
 Sections: build, single, batch, curve (256 bits, uniform), clustered, bits64, weighted (with the
-weights of photos, beside radius 40). A row replaces that of
+weights of photos, beside radius 40, and the views of photos). A row replaces that of
 the same question in the receipt, if that is of this machine and these versions. All of it takes an
 hour or two. `lookup_page.py` writes tables and plots of a receipt.
 
@@ -41,8 +41,8 @@ from lists import workplace
 from receipt import Row
 from rivals import Rival
 from tested_list import TestedList
-from timing import Single, microseconds_a_query, percentiles, seconds
-from weights import Weights, photo_weights, weighted_pairs
+from timing import Single, medians, microseconds_a_query, percentiles, seconds
+from weights import Weights, photo_views, photo_weights, weighted_pairs
 
 from screener import _core
 from screener.index.hamming import HammingIndex
@@ -289,7 +289,45 @@ def weighted(tested: TestedList, radius: int, effort: Effort) -> Row:
         "batch": batch,
         "batch_us": batches,
         "flat_us": round(statistics.median(flat) * 1e6, 2),
+        "times_radius": {
+            "single": round(singles["weighted"]["p50"] / singles["radius"]["p50"], 2),
+            "batch": round(batches["weighted"] / batches["radius"], 2),
+        },
+        "views": list(_views(tested, effort)),
     }
+
+
+def _views(tested: TestedList, effort: Effort) -> Iterator[Row]:
+    """Yield times of the views of pictures: those of one in a batch, of five, and in each way."""
+    of_each = photo_views(min(10, effort.queries // 50))
+    ask = tested.opened._index.search_weighted
+    for pictures in (1, 5):
+        batches = [
+            tuple(np.concatenate(part) for part in zip(*of_each[i : i + pictures], strict=True))
+            for i in range(0, len(of_each), pictures)
+        ]
+        queries = sum(len(budgets) for *_, budgets in batches)
+        ways = ("", "flat", "lookup", "join")
+        answers = {way: [ask(*some, 1, way) for some in batches[:1]] for way in ways}
+        for found in answers.values():
+            for ours, right in zip(found, answers["flat"], strict=True):
+                np.testing.assert_array_equal(as_pairs(*ours), as_pairs(*right))
+        taken = medians(
+            {way: partial(_ask_all, ask, batches, way) for way in ways}, min(3, effort.rounds)
+        )
+        yield {
+            "pictures": pictures,
+            "queries": queries // len(batches),
+            "way": tested.opened.explain_weighted(*batches[0]).way,
+            "views_us": {
+                way or "planned": round(taken[way].wall / queries * 1e6, 2) for way in ways
+            },
+        }
+
+
+def _ask_all(ask: Callable[..., Any], batches: list[Any], way: str) -> None:
+    for codes, weights, budgets in batches:
+        ask(codes, weights, budgets, 1, way)
 
 
 def _one(queries: Codes, weights: Weights, budgets: Any, number: int) -> tuple[Any, Any, Any]:
