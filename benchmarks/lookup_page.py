@@ -110,7 +110,7 @@ def all_tables(every: Sequence[Row]) -> Iterator[str]:
     yield table(
         "By weight",
         "Microseconds a query at 80 bits of evidence, weights of photos, one thread, beside radius "
-        "40 in the same run; batches of 10⁴.",
+        "40 in the same run; batches of 10⁴ by processor time.",
         weighted,
         {
             "codes": "codes", "single": "single_us/weighted/p50",
@@ -121,8 +121,8 @@ def all_tables(every: Sequence[Row]) -> Iterator[str]:
     )  # fmt: skip
     yield table(
         "Views of pictures",
-        "Microseconds a query of the 200 of each picture, one thread, by the way that is planned "
-        "and by each.",
+        "Microseconds of processor time a query of the 200 of each picture, one thread, by the way "
+        "that is planned and by each.",
         (row | some for row in weighted for some in row["views"]),
         {
             "codes": "codes", "pictures in a batch": "pictures", "way": "way",
