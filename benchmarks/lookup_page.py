@@ -110,7 +110,8 @@ def all_tables(every: Sequence[Row]) -> Iterator[str]:
     yield table(
         "By weight",
         "Microseconds a query at 80 bits of evidence, weights of photos, one thread, beside radius "
-        "40 in the same run; batches of 10⁴ by processor time.",
+        "40 in the same run; batches of 10⁴ by processor time. The machine had other work, so that "
+        "only the ratios say something.",
         weighted,
         {
             "codes": "codes", "single": "single_us/weighted/p50",
