@@ -7,10 +7,12 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from multiprocessing import process as process_state
 from multiprocessing import resource_tracker
 from multiprocessing.context import SpawnProcess
 from threading import Lock, current_thread, main_thread
 from types import FrameType
+from typing import Any
 
 from screener.system import process
 
@@ -54,14 +56,37 @@ def limit_blas_threads() -> Iterator[None]:
                 os.environ[name] = before
 
 
-@contextmanager
-def allow_daemonic_start() -> Iterator[None]:
-    """Allow a daemonic process, such as one of `multiprocessing.Pool`, to start a worker.
+class _MainProcess(process_state.BaseProcess):
+    """A main process, as Python makes one when it loads `multiprocessing`."""
 
-    Python forbids it, since a child might outlive its parent; a worker does not. Only one thread
-    may enter at a time, as inside `limit_blas_threads`.
+    def __init__(self) -> None:
+        self._identity = ()
+        self._name = "MainProcess"
+        self._parent_pid = None
+        self._popen = None
+        self._closed = False
+        key = process_state.AuthenticationString(os.urandom(32))
+        self._config = {"authkey": key, "semprefix": "/mp"}
+
+
+@contextmanager
+def allow_start() -> Iterator[None]:
+    """Allow a process of `multiprocessing.Pool`, or of Celery, to start a worker.
+
+    Python forbids it to a daemonic process, since a child might outlive its parent; a worker does
+    not. A library with process classes of its own, such as Celery, puts an object in the place of
+    Python's that cannot start any. Only one thread may enter at a time, as inside
+    `limit_blas_threads`.
     """
-    current = multiprocessing.current_process()
+    state: Any = process_state
+    current = state._current_process
+    if not isinstance(current, process_state.BaseProcess):
+        state._current_process = _MainProcess()
+        try:
+            yield
+        finally:
+            state._current_process = current
+        return
     daemonic = current.daemon
     if daemonic:
         current.daemon = False
