@@ -7,13 +7,14 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from multiprocessing import process as process_state
 from multiprocessing import resource_tracker
 from multiprocessing.context import SpawnProcess
+from multiprocessing.process import BaseProcess
 from threading import Lock, current_thread, main_thread
 from types import FrameType
 from typing import Any
 
+from screener.scanning.workers.main_guard import PROCESS_NAME
 from screener.system import process
 
 
@@ -56,7 +57,10 @@ def limit_blas_threads() -> Iterator[None]:
                 os.environ[name] = before
 
 
-class _MainProcess(process_state.BaseProcess):
+_state: Any = multiprocessing.process  # with names that its types leave out
+
+
+class _MainProcess(BaseProcess):
     """A main process, as Python makes one when it loads `multiprocessing`."""
 
     def __init__(self) -> None:
@@ -65,7 +69,7 @@ class _MainProcess(process_state.BaseProcess):
         self._parent_pid = None
         self._popen = None
         self._closed = False
-        key = process_state.AuthenticationString(os.urandom(32))
+        key = _state.AuthenticationString(os.urandom(32))
         self._config = {"authkey": key, "semprefix": "/mp"}
 
 
@@ -78,14 +82,13 @@ def allow_start() -> Iterator[None]:
     Python's that cannot start any. Only one thread may enter at a time, as inside
     `limit_blas_threads`.
     """
-    state: Any = process_state
-    current = state._current_process
-    if not isinstance(current, process_state.BaseProcess):
-        state._current_process = _MainProcess()
+    current = _state._current_process
+    if not isinstance(current, BaseProcess):
+        _state._current_process = _MainProcess()
         try:
             yield
         finally:
-            state._current_process = current
+            _state._current_process = current
         return
     daemonic = current.daemon
     if daemonic:
@@ -95,6 +98,20 @@ def allow_start() -> Iterator[None]:
     finally:
         if daemonic:
             current.daemon = True
+
+
+def _forget_workers() -> None:
+    """In a fork, forget the workers of the other process.
+
+    Python ends all children that it knows of when the program ends.
+    """
+    for child in list(_state._children):
+        if child.name == PROCESS_NAME:
+            _state._children.discard(child)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_workers)
 
 
 @contextmanager
