@@ -222,6 +222,8 @@ def test_nothing_of_an_upload_is_on_a_disk(pool, files, tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     upload = uploads.open_upload(files["listed.jpg"], pool.screener.hasher)
     assert list(tmp_path.iterdir()) == []
+    with pytest.raises(PermissionError), open(upload.path, "r+b", buffering=0) as file:
+        file.write(b"another")  # as a worker that an earlier item has taken over
     upload.close()
 
     monkeypatch.setattr(uploads, "_has_memory_files", lambda: False)
@@ -496,6 +498,7 @@ def test_a_pool_whose_workers_never_start_fails_its_items_and_starts_anew(
 
         with monkeypatch.context() as patched:
             patched.setattr(crews_module, "poll", poll)
+            patched.setattr(crews_module, "_MAX_RESTART_SECONDS", 0.1)
             with pytest.raises(WorkerError, match="none today"):
                 pool.screen(files["listed.jpg"])
         assert pool.refresh() is pool.screener
