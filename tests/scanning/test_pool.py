@@ -16,6 +16,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from doubtful_screener import Doubtful
+from hostile_hasher import Engine as TakenOver
 from picture_bytes import saved
 from PIL import Image
 from pool_accidents import Engine, Held, is_alive, until, workers_of
@@ -236,6 +238,39 @@ def test_nothing_of_an_upload_is_on_a_disk(pool, files, tmp_path, monkeypatch):
         check_alike(pool, data, data)
         check_alike(pool, io.BytesIO(data), io.BytesIO(data))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_bits_in_doubt_that_decide_are_computed_exactly(known, picture, make_list, scene):
+    """The item is hashed a second time, also if it is a file object, which could be read once."""
+    near = pdq.compute(np.asarray(picture)).value
+    rows = [{"id": "one", "pdq": bytes([near[0] ^ 255, near[1] ^ 255, *near[2:]]).hex()}]
+    doubtful = Doubtful(make_list(rows), policy=Policy(radius={"pdq": 16}))
+    modes = []
+    with Pool(doubtful, jobs=1) as pool:
+        put_back = pool._dispatcher._queue.put_back
+        pool._dispatcher._queue.put_back = lambda items: (modes.extend(items), put_back(items))
+        for number in range(6):
+            edited = picture.copy()
+            edited.putpixel((number, 0), (0, 0, 0))
+            data = saved(edited, "PNG")
+            check_alike(pool, data, data)
+            check_alike(pool, Unseekable(data), Unseekable(data))
+    assert modes
+    assert all(item.future.done() for item in modes)
+
+
+def test_a_worker_that_an_item_has_taken_over_harms_only_that(known, scene, tmp_path):
+    """Answers that are no hashes are not loaded, and another item's name is not believed."""
+    names = ["class", "columns", "error", "name", "order", "plain", "reason", "z"]
+    for number, name in enumerate(names):
+        scene(number + 5, (160, 120)).save(tmp_path / f"{name}.png")
+    with Pool(TakenOver(known), jobs=1) as pool:
+        results = {name: pool.screen(tmp_path / f"{name}.png") for name in names}
+    for name, result in results.items():
+        assert result.input == str(tmp_path / f"{name}.png")
+        assert result.archives == ()
+        assert result.reason == (None if name in ("name", "z") else Reason.CRASHED), name
+    assert not list(tmp_path.glob("*-made"))
 
 
 HOSTILE = {"crash": Reason.CRASHED, "hang": Reason.TIMEOUT, "memory": Reason.TOO_LARGE}
