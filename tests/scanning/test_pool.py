@@ -69,8 +69,8 @@ def known(tmp_path_factory, picture):
 
 @pytest.fixture(scope="module")
 def engine(known):
-    """A Screener in whose workers accidents happen."""
-    return Engine(known)
+    """A Screener in whose workers accidents happen, and nothing lasts for longer than a minute."""
+    return Engine(known, policy=Policy(seconds=6))
 
 
 @pytest.fixture(scope="module")
@@ -407,6 +407,7 @@ def test_a_cancelled_item_gives_its_place_and_memory_back(engine, tmp_path, file
             with pytest.raises(asyncio.CancelledError):
                 await task
         assert pool._dispatcher._queue._taken == memory_files() == 1
+        assert not pool._dispatcher._queue.waits
         first.release()
         return await pool.ascreen(files["listed.jpg"])
 
