@@ -755,7 +755,7 @@ def test_a_stop_breaks_nothing_off(amid, behind, code):
 def test_policy_files_and_digests_only_change_the_verdict(known, tmp_path):
     """With radius 0 the half-size copy does not match; with digests only it is cleared."""
     policy = tmp_path / "policy.toml"
-    policy.write_text("[radius]\npdq = 0\n")
+    policy.write_text('effort = "distance"\n[radius]\npdq = 0\n')
     half = IMAGES / "meadow-half.jpg"
 
     assert screener("scan", half, "--list", known, "--policy", policy).returncode == 0

@@ -67,7 +67,8 @@ def test_bits_in_doubt_change_no_result(make_list, pictures):
                 one = rng.choice(hashes).hash.value
                 rows.append({"id": f"{number}-{away}", "pdq": flipped(one, away, rng)})
     known = make_list(rows)
-    sure, doubtful = Screener(known), Doubtful(known)
+    policy = Policy(effort="distance")
+    sure, doubtful = Screener(known, policy=policy), Doubtful(known, policy=policy)
 
     expected = [told(*sure.decide([sure.hasher.hash(path)])) for path in pictures]
 

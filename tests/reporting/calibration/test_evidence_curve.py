@@ -100,7 +100,7 @@ def test_some_pictures_have_evidence_as_they_are_and_more_by_a_view(photos, beni
 
 def test_at_effort_distance_nothing_is_added(photos, benign):
     """Neither in Python, nor in JSON, nor on the page."""
-    made = calibrate(photos, benign)
+    made = calibrate(photos, benign, policy=Policy(effort="distance"))
     assert made.evidence is None
     assert "evidence" not in made.to_dict()
     assert "evidence" not in render_page(made)

@@ -321,7 +321,7 @@ def test_drawn_screens_and_plain_pictures_match_nothing_by_evidence(make_list, d
 
 def test_a_view_of_too_little_detail_hits_nothing(make_list, plainer):
     """The view of a checkerboard, itself detailed, has the few patterns of other drawings."""
-    query, other = (plainer.draw("checkerboard", seed) for seed in (26, 35))
+    query, other = (plainer.draw("checkerboard", seed) for seed in (68, 27))
     known = make_list([pdq_row(other, "other")])
     assert screen_at("views", known, query, floor={"pdq": 0}).matches
     result = screen_at("views", known, query)
