@@ -11,7 +11,7 @@ contestants take turns; figures are medians of rounds.
     python benchmarks/lookup.py --n 1e8 --only build,single --radius 31   # 24 GB of memory
 
 Sections: build, single, batch, curve (256 bits, uniform), clustered, bits64, weighted (with the
-weights of photos, beside radius 40). A row replaces that of
+weights of photos, beside radius 40, and the views of photos). A row replaces that of
 the same question in the receipt, if that is of this machine and these versions. All of it takes an
 hour or two. `lookup_page.py` writes tables and plots of a receipt.
 
@@ -36,13 +36,13 @@ from typing import Any
 
 import numpy as np
 import receipt
-from codes import Codes, as_pairs
+from codes import Codes, as_pairs, uniform
 from lists import workplace
 from receipt import Row
 from rivals import Rival
 from tested_list import TestedList
-from timing import Single, microseconds_a_query, percentiles, seconds
-from weights import Weights, photo_weights, weighted_pairs
+from timing import Single, medians, microseconds_a_query, percentiles, seconds
+from weights import Weights, photo_views, photo_weights, weighted_pairs
 
 from screener import _core
 from screener.index.hamming import HammingIndex
@@ -268,15 +268,16 @@ def weighted(tested: TestedList, radius: int, effort: Effort) -> Row:
         effort.limit,
         effort.rounds,
     )
-    first = slice(None, batch)
-    ask = index.search_weighted
-    batches = microseconds_a_query(
+    some = queries[:batch], weights[:batch], budgets[:batch]
+    # Processor time, as one thread does all: a busy machine takes batches from the clock.
+    taken = medians(
         {
-            "radius": (partial(index.search, radius=radius), queries[first]),
-            "weighted": (lambda some: ask(some, weights[first], budgets[first]), queries[first]),
+            "radius": lambda: index.search(some[0], radius=radius),
+            "weighted": lambda: index.search_weighted(*some),
         },
-        min(3, effort.rounds),
+        min(5, effort.rounds),
     )
+    batches = {name: round(one.processor / batch * 1e6, 2) for name, one in taken.items()}
     flat = [
         seconds(
             lambda i=i: index._index.search_weighted(*_one(queries, weights, budgets, i), 1, "flat")
@@ -289,7 +290,54 @@ def weighted(tested: TestedList, radius: int, effort: Effort) -> Row:
         "batch": batch,
         "batch_us": batches,
         "flat_us": round(statistics.median(flat) * 1e6, 2),
+        "times_radius": {
+            "single": round(singles["weighted"]["p50"] / singles["radius"]["p50"], 2),
+            "batch": round(batches["weighted"] / batches["radius"], 2),
+        },
+        "views": list(_views(tested, effort)),
     }
+
+
+def _views(tested: TestedList, effort: Effort) -> Iterator[Row]:
+    """Yield times of the views of pictures: those of one in a batch, of five, and in each way."""
+    of_each = photo_views(min(10, effort.queries // 50))
+    ask, ways = tested.opened._index.search_weighted, ("", "flat", "lookup", "join")
+    _compare_views(*of_each[0], ways)
+    for pictures in (1, 5):
+        batches = [
+            tuple(np.concatenate(part) for part in zip(*of_each[i : i + pictures], strict=True))
+            for i in range(0, len(of_each), pictures)
+        ]
+        queries = sum(len(budgets) for *_, budgets in batches)
+        taken = medians(
+            {way: partial(_ask_all, ask, batches, way) for way in ways}, min(3, effort.rounds)
+        )
+        yield {
+            "pictures": pictures,
+            "queries": queries // len(batches),
+            "way": tested.opened.explain_weighted(*batches[0]).way,
+            "views_us": {
+                way or "planned": round(taken[way].processor / queries * 1e6, 2) for way in ways
+            },
+        }
+
+
+def _compare_views(queries: Codes, weights: Weights, budgets: Any, ways: tuple[str, ...]) -> None:
+    """Compare all ways with NumPy on a list that has codes like some of the views."""
+    codes = uniform(20_000)
+    codes[: len(queries)] = queries
+    codes[: len(queries), ::5] ^= 9
+    some = slice(0, 40)
+    right = weighted_pairs(codes, queries[some], weights[some], budgets[some])
+    index = HammingIndex.build(codes)
+    for way in ways:
+        found = index._index.search_weighted(queries[some], weights[some], budgets[some], 1, way)
+        np.testing.assert_array_equal(right, as_pairs(*found))
+
+
+def _ask_all(ask: Callable[..., Any], batches: list[Any], way: str) -> None:
+    for codes, weights, budgets in batches:
+        ask(codes, weights, budgets, 1, way)
 
 
 def _one(queries: Codes, weights: Weights, budgets: Any, number: int) -> tuple[Any, Any, Any]:

@@ -106,6 +106,31 @@ def all_tables(every: Sequence[Row]) -> Iterator[str]:
             "batch of 10⁵": "threads_1_us", "FAISS MultiHash": "rivals_us/faiss-multihash/p50",
         },
     )  # fmt: skip
+    weighted = of(rows, "weighted", bits=256)
+    yield table(
+        "By weight",
+        "Microseconds a query at 80 bits of evidence, weights of photos, one thread, beside radius "
+        "40 in the same run; batches of 10⁴ by processor time. The machine had other work, so that "
+        "only the ratios say something.",
+        weighted,
+        {
+            "codes": "codes", "single": "single_us/weighted/p50",
+            "radius 40": "single_us/radius/p50", "times": "times_radius/single",
+            "in a batch": "batch_us/weighted", "radius 40 in a batch": "batch_us/radius",
+            "times in a batch": "times_radius/batch", "flat scan": "flat_us",
+        },
+    )  # fmt: skip
+    yield table(
+        "Views of pictures",
+        "Microseconds of processor time a query of the 200 of each picture, one thread, by the way "
+        "that is planned and by each.",
+        (row | some for row in weighted for some in row["views"]),
+        {
+            "codes": "codes", "pictures in a batch": "pictures", "way": "way",
+            "planned": "views_us/planned", "flat": "views_us/flat", "lookup": "views_us/lookup",
+            "join": "views_us/join",
+        },
+    )  # fmt: skip
     yield table(
         "Building and opening",
         "*Memory* is what a process that has the file open takes for itself alone.",

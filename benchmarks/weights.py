@@ -11,6 +11,9 @@ from codes import Codes
 from pictures import photos
 from PIL import Image
 
+from screener.hashing import evidence, pdq, views
+from screener.media.image import pixels
+
 NOISE = 0.6  # of a coefficient, in mean coefficients
 CLIP = 0.003  # the least probability
 UNITS = 16  # weights are sixteenths of a bit
@@ -43,6 +46,16 @@ def photo_weights(count: int, *, most: int = 300) -> tuple[Weights, npt.NDArray[
     which = np.arange(count) % len(some)
     weights, budgets = zip(*some, strict=True)
     return np.stack(weights)[which], np.array(budgets, np.int64)[which]
+
+
+def photo_views(count: int) -> list[tuple[Codes, Weights, npt.NDArray[np.int64]]]:
+    """Return the queries of all views of so many photos, as a scan makes them of each."""
+    found = []
+    for picture in photos(most=count):
+        look = evidence.look(pixels.to_upright(picture), most=pdq.MOST_DOUBT)
+        queries = views.weigh(look.samples)
+        found.append((queries.codes, queries.weights, queries.budgets(THRESHOLD).astype(np.int64)))
+    return found
 
 
 def weighted_pairs(codes: Codes, queries: Codes, weights: Weights, budgets: Any) -> Any:

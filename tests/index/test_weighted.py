@@ -14,7 +14,7 @@ import pytest
 import weighted_codes
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from weighted_codes import MAKERS, Weights, budgets_at, weighted_distances
+from weighted_codes import MAKERS, Weights, budgets_at, mirrored, weighted_distances
 
 from screener.errors import HashError
 from screener.index import tables
@@ -56,6 +56,7 @@ def drawn(
     threads=st.integers(1, 3),
     count=st.sampled_from((0, 1, 33, 1000, 20_000)) | st.integers(0, 3000),
     large=st.booleans(),
+    relatives=st.booleans(),
 )
 def test_hard_lists(
     maker: hard_codes.Maker,
@@ -65,6 +66,7 @@ def test_hard_lists(
     threads: int,
     count: int,
     large: bool,
+    relatives: bool,
 ) -> None:
     """Every kind of hard list and of weights, by every way and by the public call."""
     rng = np.random.default_rng(seed)
@@ -73,6 +75,8 @@ def test_hard_lists(
     index = HammingIndex.build(codes, threads=threads)
     queries = hard_codes.aimed(rng, centres, 12, width, width)
     weights = weigh(rng, 12, width * 8)
+    if relatives:
+        queries, weights = mirrored(rng, queries, weights)
     distances = weighted_distances(codes, queries, weights)
     budgets = budgets_at(rng, distances, weights)
     right = differential.weighted_answer(distances, budgets)
@@ -80,6 +84,22 @@ def test_hard_lists(
         found = index._index.search_weighted(queries, weights, budgets, threads, way)
         assert_same(found, right)
     assert_same(index.search_weighted(queries, weights, budgets, threads=threads), right)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("count", [1000, 1300])
+def test_relatives_are_found_to_the_last_unit(width: int, count: int) -> None:
+    """Queries that a flat scan compares together find a code at their own budget, and not below."""
+    rng = np.random.default_rng([width, count])
+    codes = rng.integers(0, 256, (count, width), np.uint8)
+    queries, weights = mirrored(rng, codes[:40], weighted_codes.evidence_like(rng, 40, width * 8))
+    near = np.packbits(np.unpackbits(queries, axis=1) ^ (rng.random(weights.shape) < 0.1), axis=1)
+    codes[rng.choice(count, 40, replace=False)] = near
+    distances = weighted_distances(codes, queries, weights)
+    index = HammingIndex.build(codes)
+    for budgets in (distances.min(axis=1), distances.min(axis=1) - 1):
+        found = index._index.search_weighted(queries, weights, budgets, 1, "flat")
+        assert_same(found, differential.weighted_answer(distances, budgets))
 
 
 @pytest.mark.parametrize("width", WIDTHS)

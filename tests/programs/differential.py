@@ -237,12 +237,16 @@ def run_weighted(
     """Search some of the queries by weight, in all ways, and note what differs."""
     rng = np.random.default_rng([case.seed, case.round, case.width, len(codes)])
     share = max(1, case.pairs // WEIGHTED_SHARE // max(1, len(codes)))
-    some = queries[: min(len(queries), share, MOST_WEIGHTED)]
-    kinds = list(weighted_codes.MAKERS)
+    drawn = queries[: min(len(queries), share, MOST_WEIGHTED)]
+    kinds = [(maker, False) for maker in weighted_codes.MAKERS]
+    kinds += [(weighted_codes.evidence_like, True), (weighted_codes.any_weights, True)]
     if case.pairs < 1_000_000:  # a small run has no time for all
         kinds = [kinds[int(rng.integers(len(kinds)))]]
-    for weigh in kinds:
+    for weigh, mirrored in kinds:
+        some = drawn
         weights = weigh(rng, len(some), 8 * case.width)
+        if mirrored:
+            some, weights = weighted_codes.mirrored(rng, some, weights)
         distances = weighted_codes.weighted_distances(codes, some, weights)
         budgets = weighted_codes.budgets_at(rng, distances, weights)
         right = weighted_answer(distances, budgets)
@@ -254,8 +258,8 @@ def run_weighted(
             if wrong := differs(found, right):
                 tally.differences.append(
                     f"--only {case.name} --seed {case.seed} --case-pairs {case.pairs}:"
-                    f" {len(codes)} codes, {len(some)} queries, weights {weigh.__name__},"
-                    f" way {way!r}, {threads} threads: {wrong}"
+                    f" {len(codes)} codes, {len(some)} queries, weights {weigh.__name__}"
+                    f"{mirrored * ' mirrored'}, way {way!r}, {threads} threads: {wrong}"
                 )
 
 

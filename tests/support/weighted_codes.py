@@ -51,6 +51,24 @@ def mostly_zero(rng: np.random.Generator, count: int, bits: int) -> Weights:
     return weights
 
 
+def mirrored(rng: np.random.Generator, queries: Codes, weights: Weights) -> tuple[Codes, Weights]:
+    """Make every four queries relatives of the first, as hashes of a picture and its mirror images.
+
+    In every other bit of a byte they are equal or opposite, but for one bit in a hundred, and their
+    weights differ by at most 1.
+    """
+    count, bits = weights.shape
+    first, place = np.arange(count) // 4 * 4, np.arange(count) % 4
+    classes = rng.permuted(np.tile(np.arange(bits // 4) % 4, (count, 1)), axis=1)[first]
+    turned = np.stack([classes * 0, classes & 1, classes >> 1, classes & 1 ^ classes >> 1])
+    mine = turned[place, np.arange(count)].reshape(count, bits // 8, 2)
+    opposite = np.tile(mine, 4).reshape(count, bits)
+    opposite ^= (rng.random((count, bits)) < 0.01) & (place > 0)[:, np.newaxis]
+    own = np.unpackbits(queries, axis=1)[first] ^ opposite.astype(np.uint8)
+    lighter = np.minimum(weights[first], rng.integers(0, 2, weights.shape, np.uint8))
+    return np.packbits(own, axis=1), weights[first] - lighter
+
+
 MAKERS = (evidence_like, any_weights, all_equal, one_huge, mostly_zero)
 
 

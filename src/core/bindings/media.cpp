@@ -4,6 +4,8 @@
 #include "arrays.h"
 #include "image/backdrop.h"
 #include "image/borders.h"
+#include "image/insets.h"
+#include "pixel_array.h"
 
 namespace screener {
 namespace {
@@ -33,6 +35,18 @@ int64_t find_pair(const nb::bytes& data, uint8_t first, uint8_t second, size_t a
   return -1;
 }
 
+// Four corners a part, x and y in turn.
+Array<double> insets_of(const PixelArray& array, int64_t limit, int64_t min_side) {
+  const Pixels pixels = pixels_of(array);
+  std::vector<double> corners;
+  {
+    nb::gil_scoped_release released;
+    for (const Inset& inset : find_insets(pixels, limit, min_side))
+      for (int n = 0; n < 4; ++n) corners.insert(corners.end(), {inset.x[n], inset.y[n]});
+  }
+  return to_array(std::move(corners));
+}
+
 }  // namespace
 
 void bind_media(nb::module_& m) {
@@ -49,6 +63,9 @@ void bind_media(nb::module_& m) {
       "pixels"_a.noconvert(),
       "How many rows of a backdrop grey (h, w) pixels have above and below, none where it is not "
       "sure.");
+  m.def("insets", &insets_of, "pixels"_a.noconvert(), "limit"_a, "min_side"_a,
+        "The corners (4n * 2) of at most `limit` parts of (h, w) or (h, w, 3) pixels that may be "
+        "pictures, the likeliest first: x and y, from the upper left one clockwise.");
   m.def("find_pair", &find_pair, "data"_a, "first"_a, "second"_a, "at"_a,
         "Where two bytes stand one behind the other, from a place on; -1 where they do not.");
 }

@@ -35,8 +35,8 @@ constexpr double kWeightedQuery = 4000;
 constexpr double kWeightedKey = 3;
 constexpr double kWeightedLine = 8;
 constexpr double kWeightedPassed = 0.012;  // of the sketches tested
-constexpr double kWeightedFlat = 0.04;     // a byte of codes for a lone query
-constexpr double kWeightedShared = 0.012;  // for a query that shares the laying out
+constexpr double kWeightedLayOut = 0.033;  // a byte of codes, once for a batch
+constexpr double kWeightedShared = 0.007;  // for each group of queries that it is laid out for
 constexpr double kWeightedJoinLine = 4;    // and a query that visits it
 constexpr double kWeightedJoinKey = 14;
 constexpr double kWeightedJoinSlot = 0.2;  // of all tables, once a block
@@ -127,11 +127,12 @@ double weighted_join_cost(const Ring& ring, double buckets, std::uint64_t querie
              static_cast<double>(std::max<std::uint64_t>(queries, 1));
 }
 
-double weighted_flat_cost(std::uint64_t count, std::size_t bytes, std::uint64_t queries) {
+double weighted_flat_cost(std::uint64_t count, std::size_t bytes, std::uint64_t queries,
+                          double groups) {
   const double all = static_cast<double>(count) * static_cast<double>(bytes);
-  return all * (kWeightedShared + (kWeightedFlat - kWeightedShared) /
-                                      static_cast<double>(std::max<std::uint64_t>(queries, 1))) +
-         kWeightedQuery / 8;
+  return all * (kWeightedShared * groups +
+                kWeightedLayOut / static_cast<double>(std::max<std::uint64_t>(queries, 1))) +
+         kWeightedQuery / 2;
 }
 
 RadiusPlan Planner::make(std::uint32_t radius) const {

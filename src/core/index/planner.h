@@ -55,8 +55,10 @@ struct WeightedCosts {
 // The same for each query of a batch that is joined with the tables.
 double weighted_join_cost(const Ring& ring, double buckets, std::uint64_t queries);
 
-// What comparing with `count` codes by weight takes for each query of a batch, in nanoseconds.
-double weighted_flat_cost(std::uint64_t count, std::size_t bytes, std::uint64_t queries);
+// What comparing with `count` codes by weight takes for each query of a batch, in nanoseconds, if
+// there are so many groups for each query (weighted_groups.h).
+double weighted_flat_cost(std::uint64_t count, std::size_t bytes, std::uint64_t queries,
+                          double groups = 1);
 
 // Makes the plans of the tables of an index, each when it is first asked for. Threads may share it.
 class Planner {

@@ -45,10 +45,38 @@ constexpr std::uint32_t make_change(std::uint32_t weight, std::uint32_t bits) {
 constexpr std::size_t kMostChanges = 1 << 16;
 constexpr std::size_t kChangesRoom = kMostChanges + 16;  // kernels write a few too many
 
-// Codes as a flat scan reads them: byte b of code i at columns[b * kByteStride + i].
-constexpr std::size_t kWeighedRows = 1024;              // codes of a tile
-constexpr std::size_t kByteStride = kWeighedRows + 64;  // never a multiple of 4 KiB
-constexpr std::size_t kFirstBytes = 10;                 // read before any code is left out
+// Codes as a flat scan reads them: half byte h of code i, from 0 to 15, at
+// columns[h * kHalfStride + i]. Half 2b has the even bits of byte b, half 2b + 1 the odd ones, both
+// the lowest first.
+constexpr std::size_t kWeighedRows = 512;               // codes of a tile
+constexpr std::size_t kHalfStride = kWeighedRows + 64;  // never a multiple of 4 KiB
+constexpr std::size_t kMostHalves = 4 * kMostChunks;
+
+// Four queries of a flat scan that the same sums are for, or one. Half bytes are of four classes:
+// against the first query, the second differs in all bits of the odd classes, the third in those of
+// classes 2 and 3, the fourth in those of classes 1 and 2, and in no others. So what the first
+// query differs by in a class is what they differ by, or the rest of its total.
+constexpr std::size_t kGrouped = 4;
+constexpr bool is_turned(std::size_t query, std::size_t of_class) {
+  return query == 1   ? (of_class & 1) != 0
+         : query == 2 ? (of_class & 2) != 0
+         : query == 3 ? of_class == 1 || of_class == 2
+                      : false;
+}
+struct WeighedGroup {
+  const std::uint8_t* sums;         // of half h of the codes, 16 for its values, at sums + 16 * h
+  std::uint8_t order[kMostHalves];  // halves to read, one of each class in turn
+  std::uint8_t rounds;              // of four halves that are read of every code
+  std::uint8_t size;                // a lone query reads so many where something is left
+  std::uint8_t totals[kGrouped];    // of each class
+  std::uint8_t limit;               // of all queries, below 255
+  std::uint32_t count;              // of the queries: kGrouped, or 1 with no classes
+};
+
+// A code of a tile that may be within the budget of a query of a group.
+constexpr std::uint16_t make_row(std::size_t row, std::size_t query) {
+  return static_cast<std::uint16_t>(query * kWeighedRows + row);
+}
 
 struct WeighKernel {
   // Writes every set of some of the sixteen changes whose sum is below `bound`, the empty one
@@ -62,13 +90,13 @@ struct WeighKernel {
   std::size_t (*weigh_lines)(const std::uint16_t* sketches, const LineTest* tests,
                              std::size_t count, const std::uint8_t* sums, std::uint32_t* masks,
                              std::uint32_t* passed);
-  // Writes which of `count` codes of a tile weigh at most `limit`, below 255, in `bytes` bytes, and
-  // returns how many. `order` has the numbers of the bytes: the sooner the heavy ones come, the
-  // sooner a code is left out. `columns` is 64-aligned and may be read up to the next multiple of
-  // 256 codes. The sums are of halves of bytes.
-  std::size_t (*weigh_tile)(const std::uint8_t* columns, const std::uint8_t* order,
-                            std::size_t count, std::size_t bytes, const std::uint8_t* sums,
-                            std::uint32_t limit, std::uint16_t* rows);
+  // Turns columns of bytes into those of halves: that of byte b stands where its first half goes.
+  // All columns here are 64-aligned, and may be used up to the next multiple of 256 codes.
+  void (*split_columns)(std::uint8_t* columns, std::size_t count, std::size_t bytes);
+  // Writes which of `count` codes of a tile are within the limit of which query of a group, and
+  // returns how many: for each query in order.
+  std::size_t (*weigh_tile)(const std::uint8_t* columns, std::size_t count,
+                            const WeighedGroup& group, std::uint16_t* rows);
   // The weighted distance of each pair; anything beyond the budget if it is beyond it.
   void (*distances)(const std::uint8_t* codes, std::size_t bytes, const WeighedQuery* queries,
                     const Pair* pairs, std::size_t count, std::uint32_t* distances);

@@ -11,29 +11,37 @@ namespace screener {
 namespace {
 
 constexpr std::size_t kCodes = 32;
+constexpr std::size_t kVectors = 2;
 
 using Bytes = __m256i;
 
-INLINE Bytes none() { return _mm256_setzero_si256(); }
 INLINE Bytes column_of(const std::uint8_t* bytes) {
   return _mm256_load_si256(reinterpret_cast<const __m256i*>(bytes));
+}
+INLINE void store(std::uint8_t* bytes, Bytes x) {
+  _mm256_store_si256(reinterpret_cast<__m256i*>(bytes), x);
 }
 INLINE Bytes table_of(const std::uint8_t* sums) {
   return _mm256_broadcastsi128_si256(_mm_load_si128(reinterpret_cast<const __m128i*>(sums)));
 }
-INLINE Bytes low_halves(Bytes x) { return _mm256_and_si256(x, _mm256_set1_epi8(0x0f)); }
-INLINE Bytes high_halves(Bytes x) { return low_halves(_mm256_srli_epi16(x, 4)); }
-
-INLINE Bytes added(Bytes sum, Bytes column, Bytes low, Bytes high) {
-  sum = _mm256_adds_epu8(sum, _mm256_shuffle_epi8(low, low_halves(column)));
-  return _mm256_adds_epu8(sum, _mm256_shuffle_epi8(high, high_halves(column)));
+INLINE Bytes all_of(std::uint8_t byte) { return _mm256_set1_epi8(static_cast<char>(byte)); }
+INLINE Bytes looked_up(Bytes table, Bytes column) { return _mm256_shuffle_epi8(table, column); }
+INLINE Bytes sum_of(Bytes a, Bytes b) { return _mm256_adds_epu8(a, b); }
+INLINE Bytes rest_of(Bytes a, Bytes b) { return _mm256_subs_epu8(a, b); }
+INLINE Bytes least(Bytes a, Bytes b) { return _mm256_min_epu8(a, b); }
+INLINE Bytes both(Bytes a, Bytes b) { return _mm256_and_si256(a, b); }
+INLINE Bytes either(Bytes a, Bytes b) { return _mm256_or_si256(a, b); }
+template <int kBits>
+INLINE Bytes shifted(Bytes x) {
+  return _mm256_srli_epi16(x, kBits);
 }
-
-INLINE std::uint64_t within(Bytes sum, std::uint32_t limit) {
-  const Bytes most = _mm256_set1_epi8(static_cast<char>(limit));
+INLINE std::uint64_t zeros(Bytes x) {
   return static_cast<std::uint32_t>(
-      _mm256_movemask_epi8(_mm256_cmpeq_epi8(_mm256_max_epu8(sum, most), most)));
+      _mm256_movemask_epi8(_mm256_cmpeq_epi8(x, _mm256_setzero_si256())));
 }
+
+INLINE Bytes low_halves(Bytes x) { return both(x, all_of(0x0f)); }
+INLINE Bytes high_halves(Bytes x) { return low_halves(shifted<4>(x)); }
 
 struct Tables {
   Bytes of[4];
@@ -94,7 +102,7 @@ INLINE std::uint32_t weight(const std::uint8_t* code, const WeighedQuery& query,
 
 }  // namespace
 
-const WeighKernel kWeighAvx2 = {list_changes, weigh_lines, weigh_tile, distances};
+const WeighKernel kWeighAvx2 = {list_changes, weigh_lines, split_columns, weigh_tile, distances};
 
 }  // namespace screener
 

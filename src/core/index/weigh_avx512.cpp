@@ -11,25 +11,30 @@ namespace screener {
 namespace {
 
 constexpr std::size_t kCodes = 64;
+constexpr std::size_t kVectors = 4;
 
 using Bytes = __m512i;
 
-INLINE Bytes none() { return _mm512_setzero_si512(); }
 INLINE Bytes column_of(const std::uint8_t* bytes) { return _mm512_load_si512(bytes); }
+INLINE void store(std::uint8_t* bytes, Bytes x) { _mm512_store_si512(bytes, x); }
 INLINE Bytes table_of(const std::uint8_t* sums) {
   return _mm512_broadcast_i32x4(_mm_load_si128(reinterpret_cast<const __m128i*>(sums)));
 }
-INLINE Bytes low_halves(Bytes x) { return _mm512_and_si512(x, _mm512_set1_epi8(0x0f)); }
-INLINE Bytes high_halves(Bytes x) { return low_halves(_mm512_srli_epi16(x, 4)); }
-
-INLINE Bytes added(Bytes sum, Bytes column, Bytes low, Bytes high) {
-  sum = _mm512_adds_epu8(sum, _mm512_shuffle_epi8(low, low_halves(column)));
-  return _mm512_adds_epu8(sum, _mm512_shuffle_epi8(high, high_halves(column)));
+INLINE Bytes all_of(std::uint8_t byte) { return _mm512_set1_epi8(static_cast<char>(byte)); }
+INLINE Bytes looked_up(Bytes table, Bytes column) { return _mm512_shuffle_epi8(table, column); }
+INLINE Bytes sum_of(Bytes a, Bytes b) { return _mm512_adds_epu8(a, b); }
+INLINE Bytes rest_of(Bytes a, Bytes b) { return _mm512_subs_epu8(a, b); }
+INLINE Bytes least(Bytes a, Bytes b) { return _mm512_min_epu8(a, b); }
+INLINE Bytes both(Bytes a, Bytes b) { return _mm512_and_si512(a, b); }
+INLINE Bytes either(Bytes a, Bytes b) { return _mm512_or_si512(a, b); }
+template <unsigned kBits>
+INLINE Bytes shifted(Bytes x) {
+  return _mm512_srli_epi16(x, kBits);
 }
+INLINE std::uint64_t zeros(Bytes x) { return _mm512_testn_epi8_mask(x, x); }
 
-INLINE std::uint64_t within(Bytes sum, std::uint32_t limit) {
-  return _mm512_cmple_epu8_mask(sum, _mm512_set1_epi8(static_cast<char>(limit)));
-}
+INLINE Bytes low_halves(Bytes x) { return both(x, all_of(0x0f)); }
+INLINE Bytes high_halves(Bytes x) { return low_halves(shifted<4>(x)); }
 
 INLINE std::uint32_t test_line(const std::uint16_t* line, const std::uint8_t* sums,
                                std::uint32_t limit) {
@@ -86,7 +91,7 @@ std::size_t list_changes(const std::uint32_t* changes, std::uint32_t bound, std:
 
 }  // namespace
 
-const WeighKernel kWeighAvx512 = {list_changes, weigh_lines, weigh_tile, distances};
+const WeighKernel kWeighAvx512 = {list_changes, weigh_lines, split_columns, weigh_tile, distances};
 
 }  // namespace screener
 

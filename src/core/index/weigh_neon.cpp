@@ -10,16 +10,23 @@ namespace screener {
 namespace {
 
 constexpr std::size_t kCodes = 16;
+constexpr std::size_t kVectors = 4;
 
 using Bytes = uint8x16_t;
 
-INLINE Bytes none() { return vdupq_n_u8(0); }
 INLINE Bytes column_of(const std::uint8_t* bytes) { return vld1q_u8(bytes); }
+INLINE void store(std::uint8_t* bytes, Bytes x) { vst1q_u8(bytes, x); }
 INLINE Bytes table_of(const std::uint8_t* sums) { return vld1q_u8(sums); }
-
-INLINE Bytes added(Bytes sum, Bytes column, Bytes low, Bytes high) {
-  sum = vqaddq_u8(sum, vqtbl1q_u8(low, vandq_u8(column, vdupq_n_u8(0x0f))));
-  return vqaddq_u8(sum, vqtbl1q_u8(high, vshrq_n_u8(column, 4)));
+INLINE Bytes all_of(std::uint8_t byte) { return vdupq_n_u8(byte); }
+INLINE Bytes looked_up(Bytes table, Bytes column) { return vqtbl1q_u8(table, column); }
+INLINE Bytes sum_of(Bytes a, Bytes b) { return vqaddq_u8(a, b); }
+INLINE Bytes rest_of(Bytes a, Bytes b) { return vqsubq_u8(a, b); }
+INLINE Bytes least(Bytes a, Bytes b) { return vminq_u8(a, b); }
+INLINE Bytes both(Bytes a, Bytes b) { return vandq_u8(a, b); }
+INLINE Bytes either(Bytes a, Bytes b) { return vorrq_u8(a, b); }
+template <int kBits>
+INLINE Bytes shifted(Bytes x) {
+  return vshrq_n_u8(x, kBits);
 }
 
 // One bit for each byte, which is all zeros or all ones.
@@ -32,8 +39,12 @@ INLINE std::uint32_t mask_of(Bytes bytes) {
   return vgetq_lane_u16(vreinterpretq_u16_u8(sum), 0);
 }
 
-INLINE std::uint64_t within(Bytes sum, std::uint32_t limit) {
-  return mask_of(vcleq_u8(sum, vdupq_n_u8(static_cast<std::uint8_t>(limit))));
+INLINE std::uint64_t zeros(Bytes x) { return mask_of(vceqzq_u8(x)); }
+
+// What a byte adds by the tables of its halves.
+INLINE Bytes weight_of(Bytes x, const std::uint8_t* sums) {
+  return sum_of(looked_up(table_of(sums), both(x, all_of(0x0f))),
+                looked_up(table_of(sums + 16), shifted<4>(x)));
 }
 
 INLINE std::uint32_t test_line(const std::uint16_t* line, const std::uint8_t* sums,
@@ -43,8 +54,8 @@ INLINE std::uint32_t test_line(const std::uint16_t* line, const std::uint8_t* su
   std::uint32_t mask = 0;
   for (std::size_t half = 0; half < 2; ++half) {
     const uint8x16x2_t x = vld2q_u8(bytes + 32 * half);  // the lower bytes, the upper ones
-    const Bytes low = added(none(), x.val[0], table_of(sums), table_of(sums + 16));
-    const Bytes high = added(none(), x.val[1], table_of(sums + 32), table_of(sums + 48));
+    const Bytes low = weight_of(x.val[0], sums);
+    const Bytes high = weight_of(x.val[1], sums + 32);
     const uint16x8_t first = vcleq_u16(vaddl_u8(vget_low_u8(low), vget_low_u8(high)), most);
     const uint16x8_t second = vcleq_u16(vaddl_high_u8(low, high), most);
     mask |= mask_of(vcombine_u8(vmovn_u16(first), vmovn_u16(second))) << 16 * half;
@@ -73,7 +84,7 @@ INLINE std::uint32_t weight(const std::uint8_t* code, const WeighedQuery& query,
 
 }  // namespace
 
-const WeighKernel kWeighNeon = {list_changes, weigh_lines, weigh_tile, distances};
+const WeighKernel kWeighNeon = {list_changes, weigh_lines, split_columns, weigh_tile, distances};
 
 }  // namespace screener
 #endif

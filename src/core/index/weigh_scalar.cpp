@@ -32,19 +32,44 @@ INLINE std::uint32_t weight(const std::uint8_t* code, const WeighedQuery& query,
   return sum;
 }
 
-std::size_t weigh_tile(const std::uint8_t* columns, const std::uint8_t* order, std::size_t count,
-                       std::size_t bytes, const std::uint8_t* sums, std::uint32_t limit,
+// Bits 0, 2, 4 and 6 of a byte.
+INLINE std::uint8_t even_bits(std::uint32_t x) {
+  x &= 0x55;
+  x = (x | x >> 1) & 0x33;
+  return static_cast<std::uint8_t>((x | x >> 2) & 0x0f);
+}
+
+void split_columns(std::uint8_t* columns, std::size_t count, std::size_t bytes) {
+  for (std::size_t b = 0; b < bytes; ++b) {
+    std::uint8_t* column = columns + 2 * b * kHalfStride;
+    for (std::size_t i = 0; i < count; ++i) {
+      const std::uint32_t x = column[i];
+      column[i] = even_bits(x);
+      column[kHalfStride + i] = even_bits(x >> 1);
+    }
+  }
+}
+
+std::size_t weigh_tile(const std::uint8_t* columns, std::size_t count, const WeighedGroup& group,
                        std::uint16_t* rows) {
+  const auto added = [&](std::size_t read, std::size_t row) -> std::uint32_t {
+    const std::size_t half = group.order[read];
+    return group.sums[half * 16 + columns[half * kHalfStride + row]];
+  };
   std::size_t passed = 0;
   for (std::size_t row = 0; row < count; ++row) {
-    std::uint32_t sum = 0;
-    for (std::size_t read = 0; read < bytes && sum <= limit; ++read) {
-      const std::size_t byte = order[read];
-      const std::uint32_t x = columns[byte * kByteStride + row];
-      sum += std::uint32_t{sums[byte * 32 + (x & 15)]} + sums[byte * 32 + 16 + (x >> 4)];
+    std::uint32_t parts[kGrouped] = {};
+    std::size_t read = 0;
+    for (; read < kGrouped * group.rounds; ++read) parts[read % kGrouped] += added(read, row);
+    for (std::size_t q = 0; q < group.count; ++q) {
+      std::uint32_t sum = 0;
+      for (std::size_t c = 0; c < kGrouped; ++c)
+        sum += is_turned(q, c) ? group.totals[c] - parts[c] : parts[c];
+      if (group.count == 1)
+        for (; read < group.size && sum <= group.limit; ++read) sum += added(read, row);
+      rows[passed] = make_row(row, q);
+      passed += sum <= group.limit;
     }
-    rows[passed] = static_cast<std::uint16_t>(row);
-    passed += sum <= limit;
   }
   return passed;
 }
@@ -54,6 +79,6 @@ std::size_t weigh_tile(const std::uint8_t* columns, const std::uint8_t* order, s
 
 }  // namespace
 
-const WeighKernel kWeighScalar = {list_changes, weigh_lines, weigh_tile, distances};
+const WeighKernel kWeighScalar = {list_changes, weigh_lines, split_columns, weigh_tile, distances};
 
 }  // namespace screener

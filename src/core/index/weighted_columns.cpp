@@ -43,10 +43,11 @@ inline void transpose(const std::uint8_t* code, std::size_t bytes, std::uint8_t*
     }
     for (std::size_t i = 0; i < kSixteen; ++i) rows[i] = zipped[i];
   }
-  for (std::size_t i = 0; i < kSixteen; ++i) store(column + i * kByteStride, rows[i]);
+  for (std::size_t i = 0; i < kSixteen; ++i) store(column + 2 * i * kHalfStride, rows[i]);
 #else
   for (std::size_t i = 0; i < kSixteen; ++i)
-    for (std::size_t b = 0; b < kSixteen; ++b) column[b * kByteStride + i] = code[i * bytes + b];
+    for (std::size_t b = 0; b < kSixteen; ++b)
+      column[2 * b * kHalfStride + i] = code[i * bytes + b];
 #endif
 }
 
@@ -67,11 +68,11 @@ void lay_out_bytes(const std::uint8_t* codes, std::size_t count, std::size_t byt
     for (std::size_t at = 0; at < kSixteen * bytes; at += 64)
       prefetch(reinterpret_cast<std::uintptr_t>(codes) + i * bytes + at + kBytesAhead);
     for (std::size_t b = 0; b < size; b += kSixteen)
-      transpose(codes + i * bytes + first + b, bytes, columns + b * kByteStride + i);
+      transpose(codes + i * bytes + first + b, bytes, columns + 2 * b * kHalfStride + i);
   }
   for (std::size_t i = whole; i < count; ++i)
     for (std::size_t b = 0; b < size; ++b)
-      columns[b * kByteStride + i] = codes[i * bytes + first + b];
+      columns[2 * b * kHalfStride + i] = codes[i * bytes + first + b];
 }
 
 }  // namespace screener

@@ -45,6 +45,7 @@ class TableVisits {
         visits_((kVisits + kMostChanges) * sizeof(Visit)),
         sorted_((kVisits + kMostChanges) * sizeof(Visit)),
         lines_(kBlock + kAhead),
+        places_(kBlock),
         masks_(kBlock + 16),
         passed_(kBlock + 16) {
     links_.begin(ring, {ring, kernel, queries});
@@ -120,7 +121,10 @@ class TableVisits {
       lines = std::min(lines + std::min(count, kManyMore), kManyMore);
       if (lines > most_lines_) continue;
       for (std::uint32_t l = 0; l < count; ++l) {
-        lines_[listed++] = {static_cast<std::uint32_t>(start / kLine) + l, one.test};
+        lines_[listed] = {static_cast<std::uint32_t>(start / kLine) + l, one.test};
+        // The first line and the last may be shared with other buckets.
+        places_[listed++] = (l == 0 ? ~0u << start % kLine : ~0u) &
+                            (l + 1 == count ? ~0u >> (kLine - end % kLine) % kLine : ~0u);
         if (listed == kBlock) test_lines(std::exchange(listed, 0));
       }
     }
@@ -135,7 +139,8 @@ class TableVisits {
     for (std::size_t i = 0; i < passed; ++i) {
       const LineTest& line = lines_[passed_[i]];
       const std::size_t at = query_of(line.test);
-      const std::uint32_t mask = masks_[passed_[i]];
+      const std::uint32_t mask = masks_[passed_[i]] & places_[passed_[i]];
+      if (mask == 0) continue;
       candidates_of_[at] += count_bits(mask & 0xffffu) + count_bits(mask >> 16);
       if (candidates_of_[at] > costs_.most_candidates) continue;
       if (holds_rows(table_))
@@ -213,6 +218,7 @@ class TableVisits {
   Pages visits_;  // large pages, as sorting goes to many places at once
   Pages sorted_;
   std::vector<LineTest> lines_;
+  std::vector<std::uint32_t> places_;  // of the bucket in each line
   std::vector<std::uint32_t> masks_;
   std::vector<std::uint32_t> passed_;
   LinkFollower<WeightedDistance> links_;

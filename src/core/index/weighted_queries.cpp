@@ -83,14 +83,6 @@ Spread spread_budget(const std::uint8_t* weights, std::size_t tables, std::uint3
   return {make_thresholds({values.data(), tables}), buckets};
 }
 
-void sum_bytes(const WeighedQuery& query, std::size_t bytes, std::uint32_t shift,
-               std::uint8_t* sums) {
-  for (std::size_t at = 0; at < bytes; ++at) {
-    sum_half(query.weights + 8 * at, query.code[at] & 15u, shift, sums + 32 * at);
-    sum_half(query.weights + 8 * at + 4, query.code[at] >> 4, shift, sums + 32 * at + 16);
-  }
-}
-
 std::uint32_t budget_of(const WeightedBatch& batch, std::size_t number, std::size_t bytes) {
   const std::uint8_t* weights = batch.weights + number * 8 * bytes;
   std::uint32_t sum = 0;

@@ -85,11 +85,6 @@ class WeightedQueries {
 Spread spread_budget(const std::uint8_t* weights, std::size_t tables, std::uint32_t budget,
                      const std::uint32_t* dear = nullptr);
 
-// The sums of a code's bytes by their halves, 32 each, shifted right; `code` and `weights` as in
-// WeighedQuery.
-void sum_bytes(const WeighedQuery& query, std::size_t bytes, std::uint32_t shift,
-               std::uint8_t* sums);
-
 // The budget of a query as a search needs it: at most the sum of all weights.
 std::uint32_t budget_of(const WeightedBatch& batch, std::size_t number, std::size_t bytes);
 

@@ -1,9 +1,9 @@
 // The flat weighted scan: every code against every query.
 //
-// Codes are cut into tiles, whose bytes are laid out as columns, so that a vector holds the same
-// byte of many codes and looks up what they add by half bytes. Sums are rounded down to a byte. The
-// half of a code that weighs more is looked at first, until nothing in a vector is left; what is
-// left then is compared in full.
+// Codes are cut into tiles, whose half bytes are laid out as columns, so that a vector holds the
+// same half byte of many codes and looks up what they add. Sums are rounded down to a byte. The
+// heaviest half bytes are looked at first, for all queries of a group at once; what is left then is
+// compared in full.
 #pragma once
 #include <vector>
 
@@ -21,7 +21,7 @@ WeightedResult weighted_scan(const WeighKernel& kernel, const std::uint8_t* code
                              const std::uint32_t* numbers, std::size_t number_count);
 
 // Fills in the columns of `size` bytes of each code, beginning with byte `first`, both multiples of
-// 8: at columns[b * kByteStride], which is 64-aligned.
+// 8: at columns[2 * b * kHalfStride], which is 64-aligned, as split_columns takes them.
 void lay_out_bytes(const std::uint8_t* codes, std::size_t count, std::size_t bytes,
                    std::size_t first, std::size_t size, std::uint8_t* columns);
 

@@ -4,6 +4,7 @@
 #include <limits>
 #include <stdexcept>
 
+#include "index/weighted_groups.h"
 #include "index/weighted_join.h"
 #include "index/weighted_lookup.h"
 #include "threads.h"
@@ -27,6 +28,15 @@ double buckets_of(const WeightedBatch& batch, const Numbers& numbers, std::size_
     buckets += queries.spread(0).buckets;
   }
   return some == 0 ? 0 : buckets / static_cast<double>(some);
+}
+
+// How many groups a flat scan makes of the first queries, for each of them.
+double groups_of(const WeightedBatch& batch, const Numbers& numbers, std::size_t bytes) {
+  QueryGroups groups;
+  const std::size_t some = std::min(kSample, numbers.size());
+  if (some < 2) return 1;
+  groups.begin(batch, numbers.data(), some, bytes);
+  return static_cast<double>(groups.groups().size()) / static_cast<double>(some);
 }
 
 // The queries that can find anything.
@@ -171,11 +181,12 @@ class WeightedSearch {
 
 Plan plan_numbers(const Index& index, const WeightedBatch& batch, const Numbers& numbers) {
   const Holding& holding = index.holding();
-  Plan plan{Way::flat, weighted_flat_cost(holding.count, holding.bytes, numbers.size()),
+  const double groups = groups_of(batch, numbers, holding.bytes);
+  Plan plan{Way::flat, weighted_flat_cost(holding.count, holding.bytes, numbers.size(), groups),
             std::numeric_limits<double>::infinity()};
   if (index.parts().empty()) return plan;
   const double buckets = buckets_of(batch, numbers, holding.bytes);
-  double looked_up = weighted_flat_cost(holding.few.count, holding.bytes, numbers.size());
+  double looked_up = weighted_flat_cost(holding.few.count, holding.bytes, numbers.size(), groups);
   double joined = looked_up;
   for (const Part& part : index.parts()) {
     if (part.ring.slots == 0) continue;

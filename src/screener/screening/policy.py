@@ -108,8 +108,8 @@ class Policy:
     evidence: Mapping[str, int] = field(default_factory=dict)
     list_evidence: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     shadow_evidence: bool = False
-    insets: int = 8
-    inset_side: int = 96
+    insets: int = 32
+    inset_side: int = 90
 
     def __post_init__(self) -> None:
         radius = _merge_defaults("radius", _DEFAULT_RADII, self.radius, _max_radius)

@@ -1,0 +1,117 @@
+"""Pictures within pictures: what is proposed as a picture of its own."""
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+
+from screener.media.image.insets import find_insets
+
+LIMIT = 40
+PAPER, INK = (244, 240, 234), (60, 60, 70)
+
+
+def on_a_page(scene, places, size=(540, 960)):
+    """Return a page with text, and pictures in these places."""
+    page = Image.new("RGB", size, PAPER)
+    draw = ImageDraw.Draw(page)
+    draw.rectangle((0, 0, size[0], 60), fill=(20, 90, 120))
+    for y in range(80, size[1], 24):
+        draw.text((20, y), "so long a line of words " * 3, fill=INK, font_size=14)
+    for seed, (left, top, right, bottom) in enumerate(places):
+        draw.rectangle((left - 12, top - 12, right + 11, bottom + 11), fill=PAPER)
+        page.paste(scene(seed, (right - left, bottom - top)), (left, top))
+    return np.asarray(page)
+
+
+def is_found(box, pixels, **bounds):
+    """Return whether an inset differs from the box by at most 2 % of its sides."""
+    found = find_insets(pixels, **{"limit": LIMIT, "min_side": 96} | bounds)
+    slack = 0.02 * (np.array(box[2:]) - box[:2])
+    return any((np.abs(np.subtract(one.box, box)) <= np.tile(slack, 2)).all() for one in found)
+
+
+BOX = (120, 200, 360, 380)
+
+
+def test_a_picture_on_a_page_is_found(scene):
+    """A photo between lines of text, to 2 % of its sides."""
+    assert is_found(BOX, on_a_page(scene, [BOX]))
+
+
+def test_grey_and_strides_change_nothing(scene):
+    """The same parts come of any strides, and a grey picture does as well."""
+    page = on_a_page(scene, [BOX])
+    grey = np.asarray(Image.fromarray(page).convert("L"))
+    padded = np.zeros((page.shape[0] + 2, page.shape[1] * 2, 3), np.uint8)
+    padded[1:-1, ::2] = page
+    first, *others = (
+        [one.box for one in find_insets(pixels, limit=LIMIT, min_side=96)]
+        for pixels in (page, padded[1:-1, ::2], np.asfortranarray(page))
+    )
+    assert all(boxes == first for boxes in others)
+    assert is_found(BOX, grey)
+
+
+@pytest.mark.parametrize("gap", [0, 3, 10])
+def test_pictures_of_a_collage_are_found(scene, gap):
+    """With wide gutters, thin ones and none; one of nine may be missing."""
+    page = Image.new("RGB", (480 + 2 * gap, 480 + 2 * gap), (255, 255, 255))
+    places = [(x, y) for y in range(0, 480, 160 + gap) for x in range(0, 480, 160 + gap)]
+    for seed, place in enumerate(places):
+        page.paste(scene(seed, (160, 160)), place)
+    cells = [(x, y, x + 160, y + 160) for x, y in places]
+    assert sum(is_found(cell, np.asarray(page)) for cell in cells) >= 8
+
+
+def test_limit_and_smallest_side_bound_what_is_returned(scene):
+    """No more parts, and no smaller ones, than were asked for."""
+    page = on_a_page(scene, [BOX, (60, 500, 200, 640), (260, 500, 420, 640)])
+    for limit in (0, 1, 3):
+        assert len(find_insets(page, limit=limit, min_side=96)) <= limit
+    for min_side in (96, 150, 200):
+        insets = find_insets(page, limit=LIMIT, min_side=min_side)
+        assert all(min(one.pixels.shape[:2]) >= min_side for one in insets)
+    assert not is_found(BOX, page, min_side=200)
+
+
+def test_an_inset_is_a_view_of_the_picture(scene):
+    """An upright part is not copied, and lies where its box says."""
+    page = on_a_page(scene, [BOX])
+    for one in find_insets(page, limit=LIMIT, min_side=96):
+        left, top, right, bottom = one.box
+        if np.shares_memory(one.pixels, page):
+            assert np.array_equal(one.pixels, page[top:bottom, left:right])
+
+
+def test_a_turned_print_is_rectified(scene):
+    """A print turned by 2.5° comes out upright."""
+    picture = scene(3, (300, 240))
+    bed = Image.new("RGB", (420, 360), (250, 250, 246))
+    bed.paste(picture, (60, 60))
+    pixels = np.asarray(bed.rotate(2.5, Image.Resampling.BICUBIC, fillcolor=(250, 250, 246)))
+    reference = np.asarray(picture.convert("L"), float)
+    likeness = [
+        np.corrcoef(
+            np.asarray(Image.fromarray(one.pixels).convert("L").resize((300, 240)), float).ravel(),
+            reference.ravel(),
+        )[0, 1]
+        for one in find_insets(pixels, limit=LIMIT, min_side=96)
+    ]
+    assert max(likeness) > 0.95
+
+
+HOSTILE = {
+    "noise": lambda: np.random.default_rng(1).integers(0, 256, (1500, 1500), np.uint8),
+    "grid": lambda: (np.indices((2000, 2000)) % 4 < 2).any(axis=0).astype(np.uint8) * 255,
+    "wide grid": lambda: (np.indices((2000, 2000)) % 100 < 50).any(axis=0).astype(np.uint8) * 255,
+    "thread": lambda: np.zeros((1, 1_000_000), np.uint8),
+    "ribbon": lambda: np.random.default_rng(1).integers(0, 256, (100, 100_000), np.uint8),
+    "plain": lambda: np.zeros((4000, 4000, 3), np.uint8),
+    "empty": lambda: np.zeros((0, 5), np.uint8),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_pictures_stay_within_the_limit(name):
+    """Noise, grids and odd shapes end soon, with few parts."""
+    assert len(find_insets(HOSTILE[name](), limit=LIMIT, min_side=32)) <= LIMIT
