@@ -232,7 +232,7 @@ def times(material: Material, insets: int, *, small: bool) -> Iterator[Row]:
     """Yield milliseconds of decoding, of hashing without insets and of all with them."""
     named = [("phone screenshot", one) for one in phones(material.shown, 1 if small else 8)]
     files = [(name, saved(picture, "PNG")) for name, picture in (*named, *hostile())]
-    for effort in (Effort.DISTANCE, Effort.VIEWS):
+    for effort in Effort:
         hashers = {
             "off": Hasher(Policy(effort=effort, insets=0), (pdq.PDQ,)),
             "on": Hasher(Policy(effort=effort, insets=insets), (pdq.PDQ,)),

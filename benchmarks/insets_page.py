@@ -19,6 +19,7 @@ VIEWS = EFFORTS.index("views")
 TURNED = ("scan", "screen", "print on a table", "laptop")
 GRIDS = ("side by side", "contact sheet", "rows of photos", "stacked")
 SETS = ("unseen", "development")
+FEW = ("no insets, views", *EFFORTS)  # columns of the longer tables
 LEAST = 160  # pixels of the shorter side
 # What is found, as columns: the key of a row, and which of its numbers.
 COLUMNS: dict[str, tuple[str, int | None]] = {
@@ -60,9 +61,9 @@ def share(rows: Sequence[Row], key: str, at: int | None) -> float:
     return sum(shares) / max(1, len(shares))
 
 
-def shares(rows: Sequence[Row]) -> list[str]:
-    """Return a table's cells of all that is compared, with the last in bold."""
-    cells = [f"{share(rows, *column):.1f}" for column in COLUMNS.values()]
+def shares(rows: Sequence[Row], columns: Sequence[str] = tuple(COLUMNS)) -> list[str]:
+    """Return a table's cells of what is found, with the last in bold."""
+    cells = [f"{share(rows, *COLUMNS[column]):.1f}" for column in columns]
     return [*cells[:-1], f"**{cells[-1]}**"]
 
 
@@ -101,8 +102,8 @@ def kind_table(rows: Sequence[Row]) -> str:
             insets = sum(row["insets"] for row in some) / sum(row["drawings"] for row in some)
             large = [row for row in some if row["side"] >= LEAST]
             sides = smallest(some, 80), smallest(some, 92)
-            lines.append([kind, group, *shares(large), *sides, f"{insets:.1f}"])
-    head = ["kind", "set", *COLUMNS, "80 % from", "92 % from", "insets a picture"]
+            lines.append([kind, group, *shares(large, FEW), *sides, f"{insets:.1f}"])
+    head = ["kind", "set", *FEW, "80 % from", "92 % from", "insets a picture"]
     return tables.table(head, lines)
 
 
@@ -110,9 +111,13 @@ def side_table(rows: Sequence[Row]) -> str:
     """Return what is found by side and format, of all kinds."""
     cells = dict.fromkeys((row["side"], row["format"]) for row in rows)
     return tables.table(
-        ["shorter side", "format", *COLUMNS],
+        ["shorter side", "format", *FEW],
         [
-            [side, name, *shares([r for r in rows if (r["side"], r["format"]) == (side, name)])]
+            [
+                side,
+                name,
+                *shares([r for r in rows if (r["side"], r["format"]) == (side, name)], FEW),
+            ]
             for side, name in sorted(cells)
         ],
     )
@@ -145,6 +150,7 @@ def time_table(rows: Sequence[Row]) -> str:
         [row["picture"], row["effort"], *(row[f"{name}_ms"] for name in ("decoding", "off", "on")),
          row["insets_over_decoding"]]
         for row in rows
+        if row["effort"] == Effort.EVIDENCE or "phone" in row["picture"]
     ]  # fmt: skip
     head = ["picture", "effort", "decoding, ms", "no insets, ms", "insets, ms"]
     return tables.table([*head, "insets over decoding"], lines)
@@ -201,8 +207,10 @@ def plot(rows: Sequence[Row], path: Path) -> None:
         axes.set_xticks(sorted({row["side"] for row in some}))
         axes.grid(visible=True, linewidth=0.3)
     figure.axes[0].set_ylabel("found, %")
-    figure.axes[0].legend(
-        fontsize="small", title="solid: views; dashed: distance; dotted: no insets"
+    figure.axes[1].legend(
+        loc="center right",
+        fontsize="small",
+        title="solid: views; dashed: distance; dotted: no insets",
     )
     tables.save(figure, path)
 
