@@ -1,12 +1,14 @@
 """The exceptions of this library, for callers' mistakes and broken files.
 
 ScreenerError
+├── Busy              a pool has no room for another item at present
 ├── ClusterError      a Ray cluster cannot be reached, or a node of it cannot serve
 ├── HashError         a hash, its text or an array to hash or search has the wrong form
 ├── IndexFileError    an index file is damaged, is another file, or is newer than this version
 ├── ListError         a hash list cannot be opened, is damaged, or cannot import a file
 ├── OutputError       a file of results, a report, a log or a cache cannot be written
 ├── HotlineError      a step of a case is not allowed, or a hotline's files are unusable
+├── PoolClosed        a pool was closed before it had the Result of an item
 ├── PolicyError       a policy has an unknown kind or setting, or a value out of range
 ├── WorkerError       the worker processes of a scan cannot be started
 └── MediaError        an input cannot be decoded; has the reason of its Result
@@ -59,6 +61,21 @@ class ScreenerError(Exception):
     """The base class of all exceptions of this library."""
 
 
+class Busy(ScreenerError):
+    """A Pool has no room for another item at present; it was not screened, so try again later.
+
+    `seconds` is the time since the pool became full. It counts as full until half of its queue is
+    free.
+    """
+
+    def __init__(self, message: str, seconds: float) -> None:
+        super().__init__(message)
+        self.seconds = seconds
+
+    def __reduce__(self) -> tuple[type["Busy"], tuple[str, float]]:
+        return Busy, (str(self), self.seconds)
+
+
 class ClusterError(ScreenerError):
     """A Ray cluster cannot be reached, is busy, or has a node with another list."""
 
@@ -89,6 +106,10 @@ class HotlineError(ScreenerError):
         super().__init__(message.format(**values) if values else message)
         self.message = message
         self.values = values
+
+
+class PoolClosed(ScreenerError):
+    """A Pool was closed before it had the Result of an item, which is unscreened."""
 
 
 class PolicyError(ScreenerError, ValueError):

@@ -434,10 +434,11 @@ def _parse_names(inputs: Any, count: int) -> list[Name]:
     labels = list(inputs)
     if len(labels) != count:
         raise HashError(f"inputs must be as many as items: {len(labels)} for {count} items")
-    return [_parse_name(label) for label in labels]
+    return [parse_name(label) for label in labels]
 
 
-def _parse_name(label: Any) -> Name:
+def parse_name(label: Any) -> Name:
+    """Return the Name of an item. Raises HashError if it is neither text nor None."""
     # A Result could not carry a number.
     if label is not None and not isinstance(label, str | bytes | PathLike):
         raise HashError(f"the name of an item must be text, got {type(label).__name__}")
