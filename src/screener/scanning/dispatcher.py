@@ -78,9 +78,11 @@ class PendingItem:
         hashed: Its hashes, if the caller's thread made them.
         crew: The workers that hashed it, or those at the time when its caller's thread did.
         seconds: The processor time of an earlier attempt.
+        lists: The names of the lists to match it against; None for all.
     """
 
     label: Name
+    lists: frozenset[str] | None = None
     future: Future[Result] = field(default_factory=Future)
     upload: Upload | None = None
     hashed: HashedInput | None = None
@@ -142,7 +144,7 @@ class Dispatcher:
         """Whether no further item can be screened, because of an error or `close`."""
         return self._ended is not None
 
-    def reserve(self, label: Name) -> PendingItem:
+    def reserve(self, label: Name, lists: frozenset[str] | None = None) -> PendingItem:
         """Return a new item, which occupies a place until its future is done.
 
         Raises Busy if all places are taken, PoolClosed after `close`.
@@ -161,7 +163,7 @@ class Dispatcher:
             self._taken += 1
             if self._taken == self._places and self._full_since is None:
                 self._full_since = now
-        item = PendingItem(label)
+        item = PendingItem(label, lists)
         item.future.add_done_callback(lambda _: self._release(item))
         return item
 
@@ -349,19 +351,22 @@ class Dispatcher:
     def _look_up(self, hashed: list[tuple[PendingItem, HashedInput]]) -> None:
         """Match items against the generations of one Screener, in one batch, and set their Results.
 
-        Items that a retiring crew hashed are matched against its Screener.
+        Items that a retiring crew hashed are matched against its Screener, and those for some lists
+        against these.
         """
-        batches: dict[int, list[tuple[PendingItem, HashedInput]]] = {}
+        batches: dict[object, list[tuple[PendingItem, HashedInput]]] = {}
         for item, hashes in hashed:
             crew = item.crew or self._crew
-            batches.setdefault(id(crew), []).append((item, hashes))
+            batches.setdefault((id(crew), item.lists), []).append((item, hashes))
         for batch in batches.values():
             crew = batch[0][0].crew or self._crew
             self._decide(crew.screener, batch)
 
     def _decide(self, screener: Screener, batch: list[tuple[PendingItem, HashedInput]]) -> None:
+        lists = batch[0][0].lists
         try:
-            results = list(screener.decide_if_sure([hashes for _, hashes in batch]))
+            chosen = screener if lists is None else screener.select(lists)
+            results = list(chosen.decide_if_sure([hashes for _, hashes in batch]))
         except Exception as error:  # such as a list that was deleted
             if len(batch) == 1:
                 batch[0][0].future.set_exception(error)
