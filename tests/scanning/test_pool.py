@@ -24,6 +24,7 @@ from screener import HashList, Policy, Pool, Reason, Screener, Verdict
 from screener.errors import Busy, HashError, ListError, PolicyError, PoolClosed, WorkerError
 from screener.hashing import digest, pdq
 from screener.media.files.limits import Limits
+from screener.scanning import crews as crews_module
 from screener.scanning import dispatcher, uploads
 
 
@@ -298,7 +299,7 @@ def test_a_full_queue_refuses_at_once(engine, tmp_path, files):
     held = [Held(tmp_path, str(number)) for number in range(3)]
     with Pool(engine, jobs=1, queue=2) as pool, ThreadPoolExecutor(3) as threads:
         waiting = [threads.submit(pool.screen, one.data) for one in held]
-        until(lambda: pool._dispatcher._taken == 3)
+        until(lambda: pool._dispatcher._queue._taken == 3)
         with pytest.raises(Busy, match="full for") as first:
             pool.screen(files["listed.jpg"])
         until(lambda: first.value.seconds < 60)
@@ -318,14 +319,14 @@ def test_a_queue_counts_as_full_until_half_of_it_is_free(engine, tmp_path):
     with Pool(engine, jobs=1, queue=4) as pool, ThreadPoolExecutor(5) as threads:
         held = [Held(tmp_path, str(number)) for number in range(5)]
         waiting = [threads.submit(pool.screen, one.data) for one in held]
-        until(lambda: pool._dispatcher._taken == 5)
-        full = pool._dispatcher._full_since
+        until(lambda: pool._dispatcher._queue._taken == 5)
+        full = pool._dispatcher._queue._full_since
         assert full is not None
         for left in (4, 3):
             held.pop(next(n for n, one in enumerate(held) if one.begun.exists())).release()
-            until(lambda left=left: pool._dispatcher._taken == left)
+            until(lambda left=left: pool._dispatcher._queue._taken == left)
             until(lambda: any(one.begun.exists() for one in held))
-            assert pool._dispatcher._full_since == (full if left == 4 else None)
+            assert pool._dispatcher._queue._full_since == (full if left == 4 else None)
         for one in held:
             one.release()
         assert [one.result(60).reason for one in waiting] == [Reason.UNSUPPORTED] * 5
@@ -340,7 +341,16 @@ def test_a_caller_waits_no_longer_than_it_likes(pool, tmp_path, files):
         asyncio.run(pool.ascreen(held.data, timeout=0.05))
     held.release()
     assert pool.screen(files["listed.jpg"], timeout=60).verdict == Verdict.MATCH
-    until(lambda: pool._dispatcher._taken == 0)
+    until(lambda: pool._dispatcher._queue._taken == 0)
+
+
+def memory_files():
+    """How many items are in memory."""
+    links = []
+    for name in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(OSError):
+            links.append(os.readlink(f"/proc/self/fd/{name}"))
+    return sum(link.startswith("/memfd:screener") for link in links)
 
 
 def test_a_cancelled_item_gives_its_place_and_memory_back(engine, tmp_path, files):
@@ -352,22 +362,21 @@ def test_a_cancelled_item_gives_its_place_and_memory_back(engine, tmp_path, file
         await asyncio.to_thread(first.until_begun)
         waiting = [asyncio.create_task(pool.ascreen(second.data)) for _ in range(3)]
         reading = asyncio.create_task(pool.ascreen(io.BytesIO(second.data)))
-        await asyncio.to_thread(until, lambda: pool._dispatcher._taken == 5)
-        await asyncio.to_thread(until, lambda: len(pool._dispatcher._waiting) == 4)
+        await asyncio.to_thread(until, lambda: pool._dispatcher._queue._taken == 5)
+        await asyncio.to_thread(until, lambda: len(pool._dispatcher._queue._waiting) == 4)
         for task in (running, reading, *waiting):
             task.cancel()
         for task in (running, reading, *waiting):
             with pytest.raises(asyncio.CancelledError):
                 await task
-        assert pool._dispatcher._taken == 1
+        assert pool._dispatcher._queue._taken == memory_files() == 1
         first.release()
         return await pool.ascreen(files["listed.jpg"])
 
-    before = len(os.listdir("/proc/self/fd"))
     with Pool(engine, jobs=1, queue=4) as pool:
         assert asyncio.run(main(pool)).verdict == Verdict.MATCH
         assert not second.begun.exists()
-    assert len(os.listdir("/proc/self/fd")) == before
+        assert memory_files() == 0
 
 
 def test_a_stream_that_is_read_when_its_task_is_cancelled_is_dropped(engine, tmp_path, files):
@@ -385,13 +394,13 @@ def test_a_stream_that_is_read_when_its_task_is_cancelled_is_dropped(engine, tmp
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        assert pool._dispatcher._taken == 0
+        assert pool._dispatcher._queue._taken == 0
         going.set()
 
     with Pool(engine, jobs=1, queue=4) as pool:
         asyncio.run(main(pool))
         assert pool.screen(files["listed.jpg"]).verdict == Verdict.MATCH
-        assert not pool._dispatcher._waiting
+        assert not pool._dispatcher._queue._waiting
 
 
 def test_close_waits_for_the_items_under_way(engine, tmp_path, files):
@@ -401,7 +410,7 @@ def test_close_waits_for_the_items_under_way(engine, tmp_path, files):
     with ThreadPoolExecutor(4) as threads:
         waiting = [threads.submit(pool.screen, one) for one in (held.data, files["listed.jpg"])]
         held.until_begun()
-        until(lambda: pool._dispatcher._taken == 2)
+        until(lambda: pool._dispatcher._queue._taken == 2)
         closing = threads.submit(pool.close)
         until(lambda: pool._closed)
         with pytest.raises(PoolClosed):
@@ -430,7 +439,7 @@ def test_items_that_are_not_finished_by_the_deadline_get_an_exception(engine, tm
         held.until_begun()
         waiting.append(threads.submit(pool.screen, files["listed.jpg"]))
         waiting.append(threads.submit(asyncio.run, ascreen()))
-        until(lambda: pool._dispatcher._taken == 3)
+        until(lambda: pool._dispatcher._queue._taken == 3)
         workers = workers_of(pool)
         pool.close(0.05)
         for one in waiting:
@@ -440,15 +449,17 @@ def test_items_that_are_not_finished_by_the_deadline_get_an_exception(engine, tm
 
 def test_a_pool_that_is_forgotten_ends_its_workers(engine, files):
     """As when a program drops it without `close`; so do its files and its thread."""
-    before = len(os.listdir("/proc/self/fd"))
-    pool = Pool(engine, jobs=2)
-    assert pool.screen(files["listed.jpg"]).verdict == Verdict.MATCH
-    workers, thread = workers_of(pool), pool._dispatcher._thread
-    del pool
-    gc.collect()
-    thread.join(60)
-    until(lambda: not any(map(is_alive, workers)))
-    assert len(os.listdir("/proc/self/fd")) == before
+    open_files = []
+    for _ in range(2):  # the first opens what a program has once
+        pool = Pool(engine, jobs=1)
+        assert pool.screen(files["listed.jpg"]).verdict == Verdict.MATCH
+        workers, thread = workers_of(pool), pool._dispatcher._thread
+        del pool
+        gc.collect()
+        thread.join(60)
+        until(lambda workers=workers: not any(map(is_alive, workers)))
+        open_files.append(len(os.listdir("/proc/self/fd")))
+    assert open_files[0] == open_files[1]
 
 
 def test_workers_that_are_killed_lose_no_item(engine, files):
@@ -462,7 +473,7 @@ def test_workers_that_are_killed_lose_no_item(engine, files):
 
         names = ["listed.jpg", "other.webp", "digest.bin", "listed.jpg"]
         screening = [threads.submit(screen, name) for name in names]
-        workers = pool._dispatcher._crew.workers._workers
+        workers = pool._dispatcher._crews.current.workers._workers
         for number in range(6):
             until(lambda: any(worker.ready for worker in workers))
             with contextlib.suppress(TypeError):  # it is being replaced
@@ -478,17 +489,18 @@ def test_a_pool_whose_workers_never_start_fails_its_items_and_starts_anew(
 ):
     """An exception for each, no silence; and later ones are screened if the trouble is over."""
     with Pool(engine, jobs=1) as pool:
-        crew = pool._dispatcher._crew
+        crews = pool._dispatcher._crews
 
         def poll(groups, *_):
             raise WorkerError("none today")
 
         with monkeypatch.context() as patched:
-            patched.setattr(dispatcher, "poll", poll)
+            patched.setattr(crews_module, "poll", poll)
             with pytest.raises(WorkerError, match="none today"):
                 pool.screen(files["listed.jpg"])
+        assert pool.refresh() is pool.screener
         assert pool.screen(files["listed.jpg"]).verdict == Verdict.MATCH
-        assert pool._dispatcher._crew is not crew
+        assert pool._dispatcher._crews is not crews
 
 
 @pytest.mark.parametrize(
@@ -547,6 +559,19 @@ def test_refresh_moves_to_the_newest_generation(growing, files, tmp_path):
         held.release()
         assert waiting.result(60).lists[0].generation == 2
         assert workers_of(pool) == workers
+
+
+def test_refresh_before_the_first_item_starts_nothing(growing, files):
+    """The workers that start later are those of the newest generation; after `close` it raises."""
+    old, add, code = growing
+    pool = Pool(old, jobs=1)
+    add({"id": "new", "pdq": code})
+    assert pool.refresh() is pool.screener
+    assert pool._dispatcher is None
+    assert pool.screen(files["listed.jpg"]).lists[0].generation == 2
+    pool.close()
+    with pytest.raises(PoolClosed):
+        pool.refresh()
 
 
 def test_a_generation_with_other_kinds_has_workers_of_its_own(growing, files, tmp_path):

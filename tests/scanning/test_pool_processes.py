@@ -58,6 +58,23 @@ def test_each_process_has_workers_of_its_own_and_leaves_none(listed, how, proces
     until(lambda: not any(map(is_alive, everybody)))
 
 
+def test_a_script_without_a_guard_is_told_so(listed, tmp_path):
+    """At its first item, by one exception; nothing is started again and again."""
+    known, file = listed
+    script = tmp_path / "unguarded.py"
+    script.write_text(
+        "from screener import HashList, Pool, Screener\n"
+        f"pool = Pool(Screener(HashList.open({str(known)!r})), jobs=2)\n"
+        f"print(pool.screen({str(file)!r}).verdict)\n"
+    )
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=120)
+
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr.count("Traceback") == 1
+    assert 'under `if __name__ == "__main__":`' in done.stderr
+
+
 @pytest.mark.parametrize("how", ["wait", "wait beside a fork"])
 def test_workers_end_when_their_program_is_killed(listed, how):
     """Nobody tells them; a fork of the program may have copies of their pipes."""

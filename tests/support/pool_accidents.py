@@ -85,5 +85,6 @@ def is_alive(process):
 
 def workers_of(pool):
     """The PIDs of a pool's workers."""
-    groups = [pool._dispatcher._crew, *pool._dispatcher._retiring]
-    return [worker._process.pid for group in groups for worker in group.workers._workers]
+    crews = pool._dispatcher._crews
+    groups = [crew.workers._workers for crew in (crews.current, *crews._retiring)]
+    return [worker._process.pid for workers in groups for worker in workers]

@@ -13,10 +13,9 @@ from types import TracebackType
 from screener.arguments import integer_within
 from screener.errors import PolicyError, PoolClosed
 from screener.media.source import Item
-from screener.scanning.dispatcher import Dispatcher, PendingItem
+from screener.scanning.dispatcher import Dispatcher
 from screener.scanning.scan import check_jobs, check_memory
-from screener.scanning.uploads import check_upload, is_quick, open_upload
-from screener.screening.input.hash_item import HashedInput
+from screener.scanning.uploads import check_upload, is_quick
 from screener.screening.result import Result
 from screener.screening.screener import Screener, check_screener, parse_name
 from screener.system.process import count_cores
@@ -113,14 +112,15 @@ class Pool:
             TimeoutError: If there is no Result in time. The item is unscreened.
             PoolClosed: If the pool was closed.
             WorkerError: If workers cannot be started.
-            ScreenerError: If a list cannot be read.
+            ListError: If a list cannot be read.
+            OSError: If the system has no memory or descriptor for a copy.
         """
         check_upload(item)
         label, chosen = parse_name(name), None if lists is None else frozenset(lists)
         dispatcher = self._start()
         pending = dispatcher.reserve(label, chosen)
         try:
-            _submit(dispatcher, pending, item)
+            dispatcher.submit(pending, item)
             return pending.future.result(timeout)
         except TimeoutError:
             if pending.future.done():
@@ -144,16 +144,16 @@ class Pool:
         """
         check_upload(item)
         label, chosen = parse_name(name), None if lists is None else frozenset(lists)
-        if self._dispatcher is None or self._dispatcher.process != os.getpid():
+        if self._find_dispatcher() is None:
             await asyncio.to_thread(self._start)
         dispatcher = self._start()
         pending = dispatcher.reserve(label, chosen)
         try:
             async with asyncio.timeout(timeout):
                 if is_quick(item):
-                    _submit(dispatcher, pending, item)
+                    dispatcher.submit(pending, item)
                 else:
-                    await asyncio.to_thread(_submit, dispatcher, pending, item)
+                    await asyncio.to_thread(dispatcher.submit, pending, item)
                 return await asyncio.wrap_future(pending.future)
         finally:
             pending.future.cancel()
@@ -177,7 +177,8 @@ class Pool:
     def adopt(self, screener: Screener) -> None:
         """Move to another Screener, as `refresh` does to one of newer lists.
 
-        Limits of its policy take the place of the `seconds` and `memory` of this Pool.
+        Its policy takes the place of this Pool's `seconds` and `memory`. Raises PolicyError if
+        workers would have too little memory, else what `refresh` raises.
         """
         check_screener(screener, "adopt()")
         check_memory(screener.policy, screener.kinds)
@@ -185,13 +186,18 @@ class Pool:
             self._adopt(screener)
 
     def _adopt(self, screener: Screener) -> Screener:
-        if screener is not self._screener:
+        adopted: Dispatcher | None = None
+        while True:  # another dispatcher may have started meanwhile
             with self._lock:
-                dispatcher = self._own_dispatcher()
+                if self._closed:
+                    raise PoolClosed("the pool is closed")
+                dispatcher = self._find_dispatcher()
+                if dispatcher is adopted or screener is self._screener:
+                    self._screener = screener
+                    return screener
             if dispatcher is not None:
                 dispatcher.adopt(screener)
-            self._screener = screener
-        return screener
+            adopted = dispatcher
 
     def close(self, deadline: float | None = None) -> None:
         """Wait up to `deadline` seconds for the items under way, or until all are finished.
@@ -201,22 +207,24 @@ class Pool:
         """
         with self._lock:
             self._closed = True
-            dispatcher = self._own_dispatcher()
+            dispatcher = self._find_dispatcher()
         if dispatcher is not None:
             dispatcher.close(deadline)
 
-    def _own_dispatcher(self) -> Dispatcher | None:
-        """Return the dispatcher, unless it is that of a process of which this one is a fork."""
+    def _find_dispatcher(self) -> Dispatcher | None:
+        """Return the dispatcher, unless it failed or this process is a fork of its process."""
         dispatcher = self._dispatcher
-        return dispatcher if dispatcher is not None and dispatcher.process == os.getpid() else None
+        if dispatcher is None or dispatcher.ended or dispatcher.process != os.getpid():
+            return None
+        return dispatcher
 
     def _start(self) -> Dispatcher:
-        """Return the dispatcher of this process; start it if there is none, or if it failed."""
+        """Return the dispatcher of this process; start one if there is none."""
         with self._lock:
             if self._closed:
                 raise PoolClosed("the pool is closed")
-            dispatcher = self._own_dispatcher()
-            if dispatcher is None or dispatcher.ended:
+            dispatcher = self._find_dispatcher()
+            if dispatcher is None:
                 dispatcher = Dispatcher(self._screener, self._jobs, self._queue)
                 self._dispatcher = dispatcher
                 weakref.finalize(self, dispatcher.close, 0.0).atexit = False
@@ -238,16 +246,6 @@ class Pool:
         trace: TracebackType | None,
     ) -> None:
         self.close()
-
-
-def _submit(dispatcher: Dispatcher, pending: PendingItem, item: Item) -> None:
-    crew = dispatcher.crew
-    opened = open_upload(item, crew.screener.hasher)
-    if isinstance(opened, HashedInput):
-        pending.hashed, pending.crew = opened, crew
-    else:
-        pending.upload = opened
-    dispatcher.add(pending)
 
 
 def _forget_all() -> None:

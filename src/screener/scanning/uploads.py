@@ -179,7 +179,7 @@ def _has_memory_files() -> bool:
     The folder of its descriptors belongs to root if the system protects this process.
     """
     try:
-        owner = os.stat("/proc/self/fd").st_uid
-    except OSError:
+        os.close(os.memfd_create("screener"))
+        return os.stat("/proc/self/fd").st_uid == os.geteuid()
+    except (AttributeError, OSError):
         return False
-    return hasattr(os, "memfd_create") and owner == os.geteuid()
