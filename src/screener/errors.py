@@ -9,6 +9,7 @@ ScreenerError
 ├── OutputError       a file of results, a report, a log or a cache cannot be written
 ├── HotlineError      a step of a case is not allowed, or a hotline's files are unusable
 ├── PoolClosed        a pool was closed before it had the Result of an item
+├── ServiceError      the settings or keys of the HTTP service are wrong
 ├── PolicyError       a policy has an unknown kind or setting, or a value out of range
 ├── WorkerError       the worker processes of a scan cannot be started
 └── MediaError        an input cannot be decoded; has the reason of its Result
@@ -114,6 +115,10 @@ class PoolClosed(ScreenerError):
 
 class PolicyError(ScreenerError, ValueError):
     """A policy has an unknown kind or setting, or a value out of range."""
+
+
+class ServiceError(ScreenerError):
+    """The HTTP service cannot start: a setting, a file of keys or an address is wrong."""
 
 
 class WorkerError(ScreenerError):

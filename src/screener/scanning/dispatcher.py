@@ -53,9 +53,9 @@ class Dispatcher:
         """Whether no further item can be screened, because of an error or `close`."""
         return self._queue.ended
 
-    def reserve(self, label: Name) -> PendingItem:
+    def reserve(self, label: Name, lists: frozenset[str] | None) -> PendingItem:
         """Return a new item. Raises Busy if there is no place for it, PoolClosed after `close`."""
-        return self._queue.reserve(label)
+        return self._queue.reserve(label, lists)
 
     def submit(self, pending: PendingItem, item: Item) -> None:
         """Read or open an item, and queue it. Raises the error that ended the dispatcher."""
@@ -157,16 +157,19 @@ class Dispatcher:
 
     def _look_up(self, batch: _Batch) -> None:
         """Match items against the generations of their crew's Screener, in one search for each."""
-        by_crew: dict[Crew, _Batch] = {}
+        by_lists: dict[tuple[Crew, frozenset[str] | None], _Batch] = {}
         for item, hashes in batch:
-            by_crew.setdefault(item.crew or self._crews.current, []).append((item, hashes))
-        for crew, part in by_crew.items():
+            crew = item.crew or self._crews.current
+            by_lists.setdefault((crew, item.lists), []).append((item, hashes))
+        for (crew, _), part in by_lists.items():
             self._decide(crew.screener, part)
 
     def _decide(self, screener: Screener, batch: _Batch) -> None:
-        """Set the Results of items, or hash them again if bits in doubt decide."""
+        """Set the Results of items for the same lists; hash again those whose doubts decide."""
+        lists = batch[0][0].lists
         try:
-            results = list(screener.decide_if_sure([hashes for _, hashes in batch]))
+            chosen = screener if lists is None else screener.select(lists)
+            results = list(chosen.decide_if_sure([hashes for _, hashes in batch]))
         except Exception as error:  # such as a list that was deleted
             if len(batch) == 1:
                 batch[0][0].future.set_exception(error)

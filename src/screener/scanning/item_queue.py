@@ -26,6 +26,7 @@ class PendingItem:
 
     Attributes:
         label: The name that the caller gave.
+        lists: The names of the lists to match it against; None for all.
         upload: The item as a worker opens it.
         hashed: Its hashes, if the caller's thread made them.
         crew: The workers that hashed it, or those at the time when its caller's thread did.
@@ -33,6 +34,7 @@ class PendingItem:
     """
 
     label: Name
+    lists: frozenset[str] | None = None
     future: Future[Result] = field(default_factory=Future)
     upload: Upload | None = None
     hashed: HashedInput | None = None
@@ -102,7 +104,7 @@ class ItemQueue:
         """Whether an item waits for a worker."""
         return bool(self._waiting)
 
-    def reserve(self, label: Name) -> PendingItem:
+    def reserve(self, label: Name, lists: frozenset[str] | None = None) -> PendingItem:
         """Return a new item. Raises Busy if all places are taken, PoolClosed after `close`."""
         with self._lock:
             if self._closing or self._ended is not None:
@@ -118,7 +120,7 @@ class ItemQueue:
             self._taken += 1
             if self._taken == self._places and self._full_since is None:
                 self._full_since = now
-        item = PendingItem(label)
+        item = PendingItem(label, lists)
         item.future.add_done_callback(lambda _: self._release(item))
         return item
 

@@ -6,6 +6,7 @@ import asyncio
 import os
 import threading
 import weakref
+from collections.abc import Collection
 from dataclasses import replace
 from types import TracebackType
 
@@ -86,7 +87,12 @@ class Pool:
         return self._screener
 
     def screen(
-        self, item: Item, *, name: str | None = None, timeout: float | None = None
+        self,
+        item: Item,
+        *,
+        name: str | None = None,
+        timeout: float | None = None,
+        lists: Collection[str] | None = None,
     ) -> Result:
         """Screen one item and return its Result, as `Screener.screen` would.
 
@@ -96,6 +102,7 @@ class Pool:
             item: A path, bytes, file object, Pillow image, or RGB or grey array.
             name: The name in the Result; by default that of a file, None for bytes and pixels.
             timeout: The seconds of wall time to wait for the Result.
+            lists: The names of the lists to match it against (default: all).
 
         Raises:
             TypeError: If the item is of another type, or is an image that Pillow would decode in
@@ -109,9 +116,9 @@ class Pool:
             OSError: If the system has no memory or descriptor for a copy.
         """
         check_upload(item)
-        label = parse_name(name)
+        label, chosen = parse_name(name), None if lists is None else frozenset(lists)
         dispatcher = self._start()
-        pending = dispatcher.reserve(label)
+        pending = dispatcher.reserve(label, chosen)
         try:
             dispatcher.submit(pending, item)
             return pending.future.result(timeout)
@@ -123,7 +130,12 @@ class Pool:
             pending.future.cancel()
 
     async def ascreen(
-        self, item: Item, *, name: str | None = None, timeout: float | None = None
+        self,
+        item: Item,
+        *,
+        name: str | None = None,
+        timeout: float | None = None,
+        lists: Collection[str] | None = None,
     ) -> Result:
         """Screen one item without blocking the event loop; otherwise like `screen`.
 
@@ -131,11 +143,11 @@ class Pool:
         it finishes it.
         """
         check_upload(item)
-        label = parse_name(name)
+        label, chosen = parse_name(name), None if lists is None else frozenset(lists)
         if self._find_dispatcher() is None:
             await asyncio.to_thread(self._start)
         dispatcher = self._start()
-        pending = dispatcher.reserve(label)
+        pending = dispatcher.reserve(label, chosen)
         try:
             async with asyncio.timeout(timeout):
                 if is_quick(item):
@@ -160,19 +172,32 @@ class Pool:
             PoolClosed: If the pool was closed.
         """
         with self._refreshing:
-            screener = self._screener.refresh()
-            adopted: Dispatcher | None = None
-            while True:  # another dispatcher may have started meanwhile
-                with self._lock:
-                    if self._closed:
-                        raise PoolClosed("the pool is closed")
-                    dispatcher = self._find_dispatcher()
-                    if dispatcher is adopted or screener is self._screener:
-                        self._screener = screener
-                        return screener
-                if dispatcher is not None:
-                    dispatcher.adopt(screener)
-                adopted = dispatcher
+            return self._adopt(self._screener.refresh())
+
+    def adopt(self, screener: Screener) -> None:
+        """Move to another Screener, as `refresh` does to one of newer lists.
+
+        Its policy takes the place of this Pool's `seconds` and `memory`. Raises PolicyError if
+        workers would have too little memory, else what `refresh` raises.
+        """
+        check_screener(screener, "adopt()")
+        check_memory(screener.policy, screener.kinds)
+        with self._refreshing:
+            self._adopt(screener)
+
+    def _adopt(self, screener: Screener) -> Screener:
+        adopted: Dispatcher | None = None
+        while True:  # another dispatcher may have started meanwhile
+            with self._lock:
+                if self._closed:
+                    raise PoolClosed("the pool is closed")
+                dispatcher = self._find_dispatcher()
+                if dispatcher is adopted or screener is self._screener:
+                    self._screener = screener
+                    return screener
+            if dispatcher is not None:
+                dispatcher.adopt(screener)
+            adopted = dispatcher
 
     def close(self, deadline: float | None = None) -> None:
         """Wait up to `deadline` seconds for the items under way, or until all are finished.
