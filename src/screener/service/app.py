@@ -89,7 +89,7 @@ class Front:
                 status = message["status"]
             await send(message)
 
-        self._metrics.under_way.inc()
+        self._metrics.requests_under_way += 1
         try:
             await self._app(scope, receive, send_and_note)
         except Exception as error:
@@ -98,7 +98,7 @@ class Front:
                 answer = Problem(500, "internal", "a bug in screener, please report it", close=True)
                 await answer.response(scope, receive, send_and_note)
         finally:
-            self._metrics.under_way.dec()
+            self._metrics.requests_under_way -= 1
             self._note(scope, status, time.perf_counter() - start)
 
     def _note(self, scope: Scope, status: int, seconds: float) -> None:

@@ -7,20 +7,22 @@ connection and never a worker.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+from typing import Any, Self
 
 import msgspec
-from prometheus_client import Gauge
 from starlette.requests import Request
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import (
+    STATUS_LINE,
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
 
 from screener.service.problems import Problem
 from screener.service.settings import Settings
 
 _MAX_HEADER_BYTES = 64 << 10
 _MAX_HEADERS = 128
+_MAX_DIGITS = 20  # of the length of a body
 _MAX_PIPELINED = 16  # requests that a client may send before it has the answer to the first
 
 
@@ -29,40 +31,37 @@ class ClientGone(Exception):
 
 
 class Buffer:
-    """The bytes of all bodies in memory, up to a limit."""
+    """The memory for all bodies: `max_bytes`, of which `taken` are in use."""
 
-    def __init__(self, max_bytes: int, gauge: Gauge) -> None:
-        self._left = max_bytes
-        self._gauge = gauge
+    def __init__(self, max_bytes: int) -> None:
+        self.max_bytes = max_bytes
+        self.taken = 0
 
-    @contextmanager
-    def account(self) -> Iterator[Account]:
-        """Yield an account of one request; what it took is free again at the end."""
-        account = Account(self)
-        try:
-            yield account
-        finally:
-            self.take(-account.taken)
-
-    def take(self, count: int) -> None:
-        """Take bytes. Raises a Problem if there are too few."""
-        if count > self._left:
-            raise Problem(503, "busy", "too many bytes of other requests are in memory", close=True)
-        self._left -= count
-        self._gauge.inc(count)
+    def account(self) -> Account:
+        """Return the account of one request."""
+        return Account(self)
 
 
 class Account:
-    """The bytes in memory of one request."""
+    """The bytes in memory of one request, which are free again at the end of a `with` block."""
 
     def __init__(self, buffer: Buffer) -> None:
         self._buffer = buffer
-        self.taken = 0
+        self._taken = 0
 
     def take(self, count: int) -> None:
         """Take bytes. Raises a Problem if there are too few."""
-        self._buffer.take(count)
-        self.taken += count
+        buffer = self._buffer
+        if buffer.taken + count > buffer.max_bytes:
+            raise Problem(503, "busy", "too many bytes of other requests are in memory", close=True)
+        buffer.taken += count
+        self._taken += count
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_raised: object) -> None:
+        self._buffer.taken -= self._taken
 
 
 async def read_body(request: Request, account: Account, max_bytes: int) -> bytes:
@@ -71,13 +70,9 @@ async def read_body(request: Request, account: Account, max_bytes: int) -> bytes
     Raises a Problem if it is too large or there is no memory for it at present, and ClientGone if
     the client closed the connection.
     """
-    too_large = Problem(
-        413, "too_large", f"a body may have {max_bytes} bytes: split it, or raise the limit of the"
-        " service", close=True,
-    )  # fmt: skip
     declared = request.headers.get("content-length", "0")
-    if not declared.isdecimal() or int(declared[:20]) > max_bytes:
-        raise too_large
+    if len(declared) > _MAX_DIGITS or int(declared) > max_bytes:  # the parser takes only digits
+        raise _too_large(max_bytes)
     chunks: list[bytes] = []
     count = 0
     while True:
@@ -87,11 +82,15 @@ async def read_body(request: Request, account: Account, max_bytes: int) -> bytes
         if chunk := message.get("body", b""):
             count += len(chunk)
             if count > max_bytes:
-                raise too_large
+                raise _too_large(max_bytes)
             account.take(len(chunk))
             chunks.append(chunk)
         if not message.get("more_body", False):
             return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+def _too_large(max_bytes: int) -> Problem:
+    return Problem(413, "too_large", f"a body may have {max_bytes} bytes", close=True)
 
 
 class Connection(HttpToolsProtocol):
@@ -108,6 +107,7 @@ class Connection(HttpToolsProtocol):
         self._reading_header = True
         self._timer: asyncio.TimerHandle | None = None
         self._stalled: asyncio.TimerHandle | None = None
+        self._running: RequestResponseCycle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Refuse the connection if there are too many."""
@@ -118,10 +118,25 @@ class Connection(HttpToolsProtocol):
         self._limit_time(self._settings.header_seconds)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the connection."""
+        """Forget the connection, and the requests that wait in it."""
         self._limit_time(None)
         self.resume_writing()
+        self._disconnect()
         super().connection_lost(exc)
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._running = cycle
+        super()._start_asgi_task(cycle, app)
+
+    def _disconnect(self) -> None:
+        """Let the request under way be without an answer, and begin no other.
+
+        It is not always `cycle`, which is the last of several.
+        """
+        self.pipeline.clear()
+        if self._running is not None:
+            self._running.disconnected = True
+            self._running.message_event.set()
 
     def data_received(self, data: bytes) -> None:
         """Parse data, unless the connection was refused."""
@@ -195,25 +210,26 @@ class Connection(HttpToolsProtocol):
         self._timer = None
         if self.transport.is_closing():
             return
-        if self._header_bytes == 0 or (self.cycle is not None and self.cycle.response_started):
+        if self._header_bytes == 0:
             self.transport.abort()
         else:
             self._refuse(408, "too_slow", "the request did not come in time")
 
     def _refuse(self, status: int, code: str, message: str) -> None:
-        """Answer the connection with an error, unless it has the beginning of an answer, and end
-        it.
+        """Answer with an error, unless this request has the beginning of an answer, and end the
+        connection.
         """
         self._limit_time(None)
-        under_way = self.cycle is not None and not self.cycle.response_complete
-        if not under_way or not self.cycle.response_started:
+        running = self._running
+        is_answered = running is not None and running.response_started and (
+            not running.response_complete or (running is self.cycle and not self._reading_header)
+        )  # fmt: skip
+        if not is_answered:
             body = msgspec.json.encode({"error": {"code": code, "message": message}})
             head = (
                 b"content-type: application/json\r\nconnection: close\r\ncontent-length: "
                 + str(len(body)).encode()
             )
             self.transport.write(STATUS_LINE[status] + head + b"\r\n\r\n" + body)
-        if under_way:
-            self.cycle.disconnected = True
-            self.cycle.message_event.set()
+        self._disconnect()
         self.transport.close()

@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from screener.screening.result import Result
+from screener.screening.result import Reason, Result, Verdict
 from screener.screening.screener import Screener
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -48,7 +48,11 @@ class Metrics:
         self.buffered = Gauge(
             "screener_buffered_bytes", "Bytes of bodies in memory.", registry=self.registry
         )
+        self.requests_under_way = 0
+        self.under_way.set_function(lambda: self.requests_under_way)
+        # Finding a child by its labels takes longer than counting.
         self._children: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
+        self._verdicts: dict[tuple[Verdict, Reason | None], Counter] = {}
 
     def watch_lists(self, find_screener: Callable[[], Screener]) -> None:
         """Add gauges of the lists that the service has at the time of a scrape."""
@@ -57,7 +61,7 @@ class Metrics:
     def count_request(self, route: str, method: str, status: int, seconds: float) -> None:
         """Count a request that was answered."""
         key = (route, method, status)
-        children = self._children.get(key)  # finding them by labels takes longer than counting
+        children = self._children.get(key)
         if children is None:
             counted = self.requests.labels(route, method, str(status))
             children = self._children[key] = counted, self.seconds.labels(route)
@@ -66,7 +70,12 @@ class Metrics:
 
     def count_result(self, result: Result) -> None:
         """Count a Result."""
-        self.verdicts.labels(str(result.verdict), str(result.reason or "")).inc()
+        key = (result.verdict, result.reason)
+        verdict = self._verdicts.get(key)
+        if verdict is None:
+            verdict = self.verdicts.labels(str(result.verdict), str(result.reason or ""))
+            self._verdicts[key] = verdict
+        verdict.inc()
 
     def render(self) -> bytes:
         """Return all metrics as text."""

@@ -57,9 +57,11 @@ class Service:
         )
         self.pool = Pool(screener, jobs=settings.jobs, queue=settings.queue)
         self.matcher = Matcher(lambda: self.screener)
+        self.buffer = Buffer(settings.buffered_bytes)
         self.metrics = Metrics()
         self.metrics.watch_lists(lambda: self.screener)
-        self.buffer = Buffer(settings.buffered_bytes, self.metrics.buffered)
+        self.metrics.buffered.set_function(lambda: self.buffer.taken)
+        self.metrics.ready.set_function(lambda: not self.find_problems())
         self.stopping = False
         # Called in a thread: before each look for newer lists, and at the end.
         self.before_refresh: list[Callable[[], None]] = []
@@ -186,7 +188,6 @@ class Service:
                 self._workers_work = False
             except Exception as error:  # a list's, which is reported elsewhere
                 _log.warning("a probe failed: %s", type(error).__name__)
-            self.metrics.ready.set(not self.find_problems())
             await asyncio.sleep(_PROBE_SECONDS)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 import msgspec
@@ -10,6 +11,7 @@ from starlette.responses import Response
 
 from screener.errors import HashError
 from screener.hashing.hash import Hash
+from screener.screening.result import SCHEMA, ListState, Result, Verdict
 from screener.service.limits import read_body
 from screener.service.native.screening import find_lists
 from screener.service.problems import Problem
@@ -17,6 +19,8 @@ from screener.service.server import Service
 
 MAX_BODY_BYTES = 16 << 20
 MAX_ITEMS = 10_000
+
+_HEAD = b'{"schema":%d,"input":' % SCHEMA
 
 
 class HashText(msgspec.Struct, forbid_unknown_fields=True):
@@ -57,11 +61,28 @@ async def match(service: Service, request: Request) -> Response:
         results = await service.matcher.match(hashes, names, lists)
     for result in results:
         service.metrics.count_result(result)
-    if is_single:
-        text = results[0].to_json()
-    else:
-        text = '{"results":[' + ",".join([result.to_json() for result in results]) + "]}"
-    return Response(text.encode("utf-8", "replace"), media_type="application/json")
+    texts = list(map(_encode, results))
+    body = texts[0] if is_single else b'{"results":[' + b",".join(texts) + b"]}"
+    return Response(body, media_type="application/json")
+
+
+class _Template:
+    """The text after the name of Results without hits, which are alike for a second."""
+
+    lists: tuple[ListState, ...] = ()
+    policy = ""
+    text = b""
+
+
+def _encode(result: Result) -> bytes:
+    """Return the result line of matched hashes."""
+    if result.verdict is not Verdict.NO_MATCH or result.other_hits or result.effort != "distance":
+        return result.to_json().encode()
+    if result.lists is not _Template.lists or result.policy != _Template.policy:
+        nameless = replace(result, input=None).to_json().encode()
+        _Template.lists, _Template.policy = result.lists, result.policy
+        _Template.text = nameless.removeprefix(_HEAD + b"null")
+    return _HEAD + msgspec.json.encode(result.input) + _Template.text
 
 
 def check_json(request: Request) -> None:
