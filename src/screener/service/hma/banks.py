@@ -120,14 +120,13 @@ class Banks:
             created = HashList.create(self._path(bank))
             return screener.with_lists([*screener.lists, created])
 
-        self._by_list[bank.list] = bank
         try:
             await self._service.change_lists(add)
         except BaseException:
-            del self._by_list[bank.list]
             self._store.remove_bank(bank)
             shutil.rmtree(self._path(bank), ignore_errors=True)
             raise
+        self._by_list[bank.list] = bank
         return bank
 
     def change(self, bank: Bank, *, name: str | None, ratio: float | None) -> Bank:

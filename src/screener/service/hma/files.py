@@ -103,10 +103,11 @@ async def screen_file(hma: Hma, file: File) -> tuple[Match, ...]:
     result, verdict = await asyncio.to_thread(_decide, screener, hashed)
     if result.matches or verdict.verdict is Verdict.NO_MATCH:
         return result.matches
-    if verdict.reason is Reason.NOT_COMPARABLE and not find_comparing(screener):
-        if file.signal_type == MD5 and any("md5" in one.kinds for one in screener.lists):
+    if not find_comparing(screener):
+        if file.signal_type == MD5 and any(one.hash.kind.name == "md5" for one in hashed.hashes):
             return ()  # compared by all that the lists hold
-        raise HmaError(503, NOT_READY)
+        if verdict.reason is Reason.NOT_COMPARABLE:
+            raise HmaError(503, NOT_READY)
     reason = verdict.reason or Reason.UNREADABLE
     raise HmaError(_STATUS.get(reason, 400), f"{reason}: {verdict.detail or 'not screened'}")
 
