@@ -9,6 +9,8 @@ from picture_bytes import png, saved
 from PIL import Image
 from service_lists import make
 
+from screener.hashing import digest
+
 
 @pytest.fixture
 def client(known, state):
@@ -105,8 +107,6 @@ def test_turned_pictures_and_listed_bytes_match(tmp_path, known, state, pictures
     """All that the lists hold is compared; a digest has no distance."""
     with Image.open(io.BytesIO(pictures[0])) as picture:
         turned = png(picture.transpose(Image.Transpose.ROTATE_90))
-    from screener.hashing import digest
-
     md5, *_ = digest.compute(b"bytes of a video")
     videos = make(tmp_path, "videos", [{"id": "one", "md5": md5.text}])
     with hma_client(state, known, videos) as client:

@@ -12,6 +12,7 @@ import ipaddress
 import socket
 import ssl
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import SplitResult, urljoin, urlsplit
@@ -95,10 +96,10 @@ class _Fetch:
                 target += f"?{parts.query}" if parts.query else ""
                 headers = {"Accept-Encoding": "identity", "User-Agent": "screener"}
                 connection.request("GET", target, headers=headers)
-                response = connection.getresponse()
-                location = response.getheader("Location")
-                if response.status not in _REDIRECTS or location is None:
-                    return self._read(response)
+                with closing(connection.getresponse()) as response:
+                    location = response.getheader("Location")
+                    if response.status not in _REDIRECTS or location is None:
+                        return self._read(response)
                 url = urljoin(url, location)
             finally:
                 connection.close()
