@@ -1,6 +1,7 @@
 """Requests as clients send them, and as nobody should."""
 
 import json
+import socket
 import threading
 from http import HTTPStatus
 
@@ -175,6 +176,7 @@ def test_bad_forms_are_refused(client, path):
     "path",
     [
         "/c/bank/OURS/content/99999999999999999999999999", "/c/bank/OURS/content/-1",
+        "/c/bank/OURS/content/" + "9" * 9999,
         "/c/bank/OURS/content/1e3", "/c/bank/%00", "/c/bank/%ff%fe", "/c/bank/" + "A" * 5000,
         "/c/bank/..%2f..%2fetc", "/c/exchange/%0a", "/c/exchanges/api/" + "a" * 64, "/c/", "/h",
         "/m/lookup/", "/c/bank/OURS/content/%D9%A1",
@@ -233,3 +235,28 @@ def test_the_documents_name_every_route(client):
     assert routes == sorted(routes)
     assert document["info"]["title"] == "Open Media Match API"
     assert len(document["paths"]) == len(routes)
+
+
+def test_refused_connections_are_text(tmp_path, known, state):
+    """Before any route is known, since it may be a look-up's."""
+    with (
+        hma_client(state, known, header_seconds=1.0) as client,
+        socket.create_connection(("127.0.0.1", client.base_url.port), 60) as stream,
+    ):
+        stream.sendall(b"GET /m/lookup HTTP/1.1\r\nA")
+        answer = stream.recv(1 << 16)
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert b"content-type: text/plain\r\n" in answer
+
+
+def test_bodies_count_until_they_are_hashed(known, state, pictures, monkeypatch):
+    """A service short of memory refuses files, and has all of it again afterwards."""
+    size = len(pictures[0])
+    with hma_client(state, known, buffered_bytes=3 * size) as client:
+        for _ in range(4):
+            assert client.post("/h/hash", **upload(pictures[0])).status_code == 200
+        assert client.post("/h/hash", **upload(pictures[0] * 2)).status_code == 503
+        assert client.post("/m/lookup", **upload(pictures[0])).status_code == 200
+        metrics = client.get("/metrics").text
+    assert "screener_buffered_bytes 0.0" in metrics
+    assert 'screener_verdicts_total{reason="",verdict="match"} 1.0' in metrics

@@ -154,26 +154,36 @@ class Banks:
 
         They change only by this API.
         """
-        if self._service.screener.policy.max_list_age is not None:
-            for bank in list(self._by_list.values()):
-                if bank.own:
-                    _confirm(self._path(bank))
+        screener = self._service.screener
+        max_age = screener.policy.max_list_age
+        if max_age is None:
+            return
+        for hash_list in screener.lists:
+            bank = self._by_list.get(hash_list.name)
+            if bank is not None and bank.own and hash_list.age_s() > max_age / 4:
+                _confirm(hash_list.path)
 
     def _path(self, bank: Bank) -> Path:
         return self._folder / f"{bank.list}.list"
 
     def _list(self, bank: Bank) -> HashList:
-        return next(one for one in self._service.screener.lists if one.name == bank.list)
+        for hash_list in self._service.screener.lists:
+            if hash_list.name == bank.list:
+                return hash_list
+        raise ListError("the list of a bank was just deleted")
 
     # --- contents
 
     def number_matches(self, matches: Sequence[Match]) -> list[tuple[Bank, Match, Content]]:
         """Return matches with their banks and contents, except deleted ones."""
-        by_list: dict[str, list[Match]] = {}
+        by_list: dict[str, list[Match]] = {one.name: [] for one in self._service.screener.lists}
         for match in matches:
-            by_list.setdefault(match.list, []).append(match)
+            if match.list in by_list:  # its bank was not deleted meanwhile
+                by_list[match.list].append(match)
         numbered = []
         for list_name, some in by_list.items():
+            if not some:
+                continue
             bank = self._bank_of_list(list_name)
             contents = self._store.number_records(bank, [(one.source, one.entry) for one in some])
             numbered += [(bank, one, contents[one.source, one.entry]) for one in some]

@@ -37,27 +37,26 @@ _MAX_ID = (1 << 63) - 1
 
 async def add_file(hma: Hma, request: Request) -> Response:
     """Add the hash of a file to a bank."""
-    bank = find_bank(hma, request)
-    fields: Mapping[str, Any] = {}
+    bank = _find_own_bank(hma, request)
     if "url" in request.query_params:
-        if is_json(request):
-            body = await read_json(hma.service, request)
-            fields = body if isinstance(body, dict) else {}
-        metadata, note = _read_metadata(fields.get("metadata")), _read_note(fields)
-        file = await fetch_file(hma, request)
+        body = await read_json(hma.service, request) if is_json(request) else None
+        fields: Mapping[str, Any] = body if isinstance(body, dict) else {}
+        note, metadata = _read_note(fields), _read_metadata(fields.get("metadata"))
+        async with fetch_file(hma, request) as file:
+            signals = {file.signal_type: await compute_signal(hma, file)}
     elif is_multipart(request.headers.get("content-type", "")):
-        file = await receive_file(hma, request)
-        fields = file.fields
-        metadata, note = _read_metadata(_parse(fields.get("metadata"))), _read_note(fields)
+        async with receive_file(hma, request) as file:
+            note = _read_note(file.fields)
+            metadata = _read_metadata(_parse(file.fields.get("metadata")))
+            signals = {file.signal_type: await compute_signal(hma, file)}
     else:
         raise HmaError(400, "Neither `url` nor multipart file upload was received")
-    signals = {file.signal_type: await compute_signal(hma, file)}
     return await _add(hma, bank, signals, note, metadata)
 
 
 async def add_signals(hma: Hma, request: Request) -> Response:
     """Add hashes to a bank, as one content."""
-    bank = find_bank(hma, request)
+    bank = _find_own_bank(hma, request)
     body = await read_json(hma.service, request)
     if not isinstance(body, dict):
         raise HmaError(400, "Request input was not a dict")
@@ -78,6 +77,13 @@ async def add_signals(hma: Hma, request: Request) -> Response:
     return await _add(hma, bank, signals, note, metadata)
 
 
+def _find_own_bank(hma: Hma, request: Request) -> Bank:
+    bank = find_bank(hma, request)
+    if not bank.own:
+        raise HmaError(403, "this bank is a list of the service: import a file into the list")
+    return bank
+
+
 async def _add(
     hma: Hma,
     bank: Bank,
@@ -85,8 +91,6 @@ async def _add(
     note: str | None,
     metadata: dict[str, Any] | None,
 ) -> Response:
-    if not bank.own:
-        raise HmaError(403, "this bank is a list of the service: import a file into the list")
     async with hma.curating:
         if hma.banks.find_by_id(bank.id) is None:
             raise HmaError(404, f"bank {quote(bank.name)} not found")

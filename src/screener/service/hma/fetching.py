@@ -23,6 +23,7 @@ MAX_BYTES = 100 << 20
 _MAX_FETCHES = 4  # at the same time
 _MAX_WAITING = 32
 _MAX_REDIRECTS = 5
+_MAX_ADDRESSES = 3  # of a host, that are tried
 _SECONDS = 20.0  # for all of a fetch
 _STEP_SECONDS = 10.0  # for one step: connecting, or the next bytes
 _CHUNK_BYTES = 1 << 16
@@ -162,7 +163,7 @@ def connect_publicly(host: str, port: int) -> socket.socket:
     if not addresses or not all(is_public(str(address[0])) for _, address in addresses):
         raise HmaError(400, _UNSAFE)
     error: OSError | None = None
-    for family, address in addresses:
+    for family, address in addresses[:_MAX_ADDRESSES]:
         one = socket.socket(family, socket.SOCK_STREAM)
         one.settimeout(_STEP_SECONDS)
         try:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from starlette.requests import Request
@@ -36,8 +38,9 @@ class File:
     fields: dict[str, str]
 
 
-async def receive_file(hma: Hma, request: Request) -> File:
-    """Return the file of a form; the name of its field is its content type."""
+@asynccontextmanager
+async def receive_file(hma: Hma, request: Request) -> AsyncIterator[File]:
+    """Yield the file of a form; the name of its field is its content type."""
     content_type = request.headers.get("content-type", "")
     if not is_multipart(content_type):
         raise HmaError(400, _NO_FILE)
@@ -45,31 +48,35 @@ async def receive_file(hma: Hma, request: Request) -> File:
         body = await read_body(request, account, hma.service.settings.body_bytes)
         account.take(len(body))  # the parts are copies
         parts = parse_multipart(content_type, body)
-    files = [part for part in parts if part.filename]
-    if not files:
-        raise HmaError(400, _NO_FILE)
-    if len(files) > 1:
-        raise HmaError(400, "Only one file allowed per request")
-    fields = {
-        part.name: part.content.decode("utf-8", "replace")
-        for part in parts
-        if part.filename is None and part.name is not None
-    }
-    name = files[0].name or ""
-    signal_type = select_types(name, request.query_params.get("types"))
-    return File(files[0].content, name, signal_type, fields)
+        files = [part for part in parts if part.filename]
+        if not files:
+            raise HmaError(400, _NO_FILE)
+        if len(files) > 1:
+            raise HmaError(400, "Only one file allowed per request")
+        fields = {
+            part.name: part.content.decode("utf-8", "replace")
+            for part in parts
+            if part.filename is None and part.name is not None
+        }
+        name = files[0].name or ""
+        signal_type = select_types(name, request.query_params.get("types"))
+        yield File(files[0].content, name, signal_type, fields)
 
 
-async def fetch_file(hma: Hma, request: Request) -> File:
-    """Return the file of the query's `url`."""
+@asynccontextmanager
+async def fetch_file(hma: Hma, request: Request) -> AsyncIterator[File]:
+    """Yield the file of the query's `url`."""
     if hma.fetcher is None:
         raise HmaError(403, "this service fetches no URLs: send the file, or use --hma-fetch")
     query = request.query_params
     if "content_type" in query:
         select_types(query["content_type"], query.get("types"))
     fetched = await hma.fetcher.fetch(query["url"])
-    content_type = query.get("content_type") or find_content_type(fetched.media_type)
-    return File(fetched.content, content_type, select_types(content_type, query.get("types")), {})
+    with hma.service.buffer.account() as account:
+        account.take(len(fetched.content))
+        content_type = query.get("content_type") or find_content_type(fetched.media_type)
+        signal_type = select_types(content_type, query.get("types"))
+        yield File(fetched.content, content_type, signal_type, {})
 
 
 async def compute_signal(hma: Hma, file: File) -> Hash:
@@ -101,6 +108,7 @@ async def screen_file(hma: Hma, file: File) -> tuple[Match, ...]:
     hashed = await _hash(hma, file)
     screener = hma.screener
     result, verdict = await asyncio.to_thread(_decide, screener, hashed)
+    hma.service.metrics.count_result(verdict)
     if result.matches or verdict.verdict is Verdict.NO_MATCH:
         return result.matches
     if not find_comparing(screener):

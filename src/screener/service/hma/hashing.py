@@ -14,12 +14,14 @@ from screener.service.hma.files import File, compute_signal, fetch_file, receive
 async def hash_url(hma: Hma, request: Request) -> Response:
     """Return the hash of the file of a URL."""
     require(request.query_params, "url")
-    return await _answer_hash(hma, await fetch_file(hma, request))
+    async with fetch_file(hma, request) as file:
+        return await _answer_hash(hma, file)
 
 
 async def hash_file(hma: Hma, request: Request) -> Response:
     """Return the hash of a file."""
-    return await _answer_hash(hma, await receive_file(hma, request))
+    async with receive_file(hma, request) as file:
+        return await _answer_hash(hma, file)
 
 
 async def _answer_hash(hma: Hma, file: File) -> Response:

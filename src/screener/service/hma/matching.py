@@ -40,11 +40,11 @@ async def lookup(hma: Hma, request: Request) -> Response:
         check_key(hma.service, request, frozenset((Role.SCREEN,)))
         if signal_type is not None:
             _check_type(signal_type)
-        file = await fetch_file(hma, request)
-        if signal_type is not None and signal_type != file.signal_type:
-            raise HmaError(400, f"a {file.content_type} has no {signal_type}")
-        found = _select(hma, request, await screen_file(hma, file), bypass=False)
-        return answer(found if signal_type is not None else {file.signal_type: found})
+        async with fetch_file(hma, request) as file:
+            if signal_type not in (None, file.signal_type):
+                raise HmaError(400, f"a {file.content_type} has no {signal_type}")
+            found = _select(hma, request, await screen_file(hma, file), bypass=False)
+        return answer({file.signal_type: found} if signal_type is None else found)
     if not signal or not signal_type:
         raise HmaError(400, "Either url or both signal and signal_type are required")
     matches = await _match(hma, signal_type, signal)
@@ -55,8 +55,8 @@ async def lookup(hma: Hma, request: Request) -> Response:
 async def lookup_file(hma: Hma, request: Request) -> Response:
     """Look up a file."""
     bypass = read_flag(request.query_params, "bypass_coinflip") or False
-    file = await receive_file(hma, request)
-    matches = await screen_file(hma, file)
+    async with receive_file(hma, request) as file:
+        matches = await screen_file(hma, file)
     request.scope[VERDICT] = "match" if matches else "no_match"
     return answer({file.signal_type: _select(hma, request, matches, bypass=bypass)})
 
@@ -139,6 +139,7 @@ async def _match(hma: Hma, signal_type: str, text: str) -> Sequence[Match]:
     check_detail(hash_)
     hma.service.check()
     (result,) = await hma.service.matcher.match([[hash_]], [None])
+    hma.service.metrics.count_result(result)
     if not result.matches and not any(
         one.matchable and hash_.kind.name in one.kinds for one in hma.service.screener.lists
     ):

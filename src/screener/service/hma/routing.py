@@ -93,7 +93,10 @@ class HmaRoute(Route):
         """Return how well the path of a request matches."""
         if scope["type"] == "http" and "//" in scope["path"]:
             scope = {**scope, "path": _SLASHES.sub("/", scope["path"])}
-        return super().matches(scope)
+        try:
+            return super().matches(scope)
+        except ValueError:  # a number of very many digits
+            return Match.NONE, {}
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request; 405 if only its path matches."""
