@@ -288,6 +288,23 @@ def check(files, name, result):
 MIXED = ["listed.jpg", "crash", "other.webp", "memory", "digest.bin", "hang", "other.webp"] * 2
 
 
+def test_hashes_alone_are_those_of_the_hasher(pool, files):
+    """Exact ones, of whatever could be hashed, with the error that ended it."""
+    exact = pool.screener.hasher.exact()
+    for name, data in files.items():
+        hashed, alone = asyncio.run(pool.ahash(data)), exact.hash(data)
+        assert list(hashed.hashes) == list(alone.hashes), name
+        assert all(located.doubt == 0 for located in hashed.hashes)
+        assert str(hashed.error) == str(alone.error)
+
+
+def test_a_hostile_item_to_hash_costs_itself_only(hasty, files):
+    """Its hashes have an error, and the next item has none."""
+    for name, reason in HOSTILE.items():
+        assert asyncio.run(hasty.ahash(f"{name}\n".encode())).error.reason == reason
+        assert asyncio.run(hasty.ahash(files["other.webp"])).error is None
+
+
 def test_hostile_items_of_several_threads_cost_themselves_only(hasty, files):
     """Good ones among them have their verdicts, and the pool goes on."""
     items = [(name, files.get(name, f"{name}\n".encode())) for name in MIXED]

@@ -814,3 +814,21 @@ def test_unknown_lists_cannot_be_selected(engine, names):
     """Nor none: nothing would be compared."""
     with pytest.raises(ListError, match=r"no list|at least one list"):
         engine.select(names)
+
+
+def test_extra_kinds_are_computed_and_decide_nothing(make_list, scene):
+    """They stay with newer generations and other lists; Results are those without them."""
+    hash_list = make_list([{"id": "one", "sha256": 64 * "a"}])
+    plain = Screener(hash_list)
+    extra = Screener(hash_list, extra_kinds=[KINDS["pdq"]])
+    picture = scene(1)
+
+    assert [kind.name for kind in plain.kinds] == ["sha256"]
+    assert [kind.name for kind in extra.kinds] == ["pdq", "sha256"]
+    assert {one.hash.kind.name for one in extra.hasher.hash(picture).hashes} == {"pdq"}
+    for one in (extra, plain):
+        result = one.screen(picture)
+        assert (result.verdict, result.reason) == (Verdict.UNSCREENED, Reason.NOT_COMPARABLE)
+    assert extra.with_lists([hash_list]).kinds == extra.kinds
+    with pytest.raises(HashError):
+        Screener(hash_list, extra_kinds=["pdq"])

@@ -68,6 +68,12 @@ def _import_service(name: str) -> Any:
 @click.option("--access-log", type=OUTPUT,
               help="Append the access log to this file (default: standard output).")  # fmt: skip
 @click.option("--hma", is_flag=True, help="Serve the API of Meta's HMA too.")
+@click.option("--hma-state", type=Place(file_okay=False, path_type=Path),
+              help="The folder of its banks and ids; made if missing.")  # fmt: skip
+@click.option("--hma-fetch", is_flag=True, help="Let its clients name files by public URLs.")
+@click.option("--hma-evidence", is_flag=True, help="Let it answer with matches by evidence too.")
+@click.option("--hma-digest-distance", type=OneOf(("-", "0")), default="-", show_default=True,
+              help="The distance that it states for digests.")  # fmt: skip
 def serve(policy_file: Path | None, **options: Any) -> int:
     """Screen uploads over HTTP, in processes that hostile files cannot bring down.
 

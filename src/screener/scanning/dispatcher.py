@@ -159,6 +159,9 @@ class Dispatcher:
         """Match items against the generations of their crew's Screener, in one search for each."""
         by_lists: dict[tuple[Crew, frozenset[str] | None], _Batch] = {}
         for item, hashes in batch:
+            if item.hash_only:
+                item.future.set_result(hashes)
+                continue
             crew = item.crew or self._crews.current
             by_lists.setdefault((crew, item.lists), []).append((item, hashes))
         for (crew, _), part in by_lists.items():

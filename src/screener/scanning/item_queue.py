@@ -30,16 +30,18 @@ class PendingItem:
         upload: The item as a worker opens it.
         hashed: Its hashes, if the caller's thread made them.
         crew: The workers that hashed it, or those at the time when its caller's thread did.
+        hash_only: The `future` gets the hashes instead of a Result.
         seconds: The processor time of an earlier attempt.
     """
 
     label: Name
     lists: frozenset[str] | None = None
-    future: Future[Result] = field(default_factory=Future)
+    future: Future[Result | HashedInput] = field(default_factory=Future)
     upload: Upload | None = None
     hashed: HashedInput | None = None
     crew: Crew | None = None
     mode: HashMode = HashMode.NORMAL
+    hash_only: bool = False
     seconds: float = 0.0
 
     def begin(self) -> bool:

@@ -12,10 +12,13 @@ from types import TracebackType
 
 from screener.arguments import integer_within
 from screener.errors import PolicyError, PoolClosed
+from screener.media.name import Name
 from screener.media.source import Item
 from screener.scanning.dispatcher import Dispatcher
 from screener.scanning.scan import check_jobs, check_memory
 from screener.scanning.uploads import check_upload, is_quick
+from screener.screening.input.hash_item import HashedInput
+from screener.screening.input.hasher import HashMode
 from screener.screening.result import Result
 from screener.screening.screener import Screener, check_screener, parse_name
 from screener.system.process import count_cores
@@ -68,7 +71,7 @@ class Pool:
         policy = policy if memory is None else replace(policy, memory=memory)
         check_memory(policy, screener.kinds)
         if policy != screener.policy:
-            screener = Screener(screener.lists, policy=policy)
+            screener = screener.with_lists(screener.lists, policy=policy)
         self._screener = screener
         self._jobs = check_jobs(jobs) or count_cores()
         self._queue = count
@@ -121,7 +124,9 @@ class Pool:
         pending = dispatcher.reserve(label, chosen)
         try:
             dispatcher.submit(pending, item)
-            return pending.future.result(timeout)
+            result = pending.future.result(timeout)
+            assert isinstance(result, Result)
+            return result
         except TimeoutError:
             if pending.future.done():
                 raise  # an error of the item's own
@@ -142,12 +147,37 @@ class Pool:
         If the task is cancelled, an item that still waits is dropped; a worker that has begun with
         it finishes it.
         """
-        check_upload(item)
         label, chosen = parse_name(name), None if lists is None else frozenset(lists)
+        result = await self._await_outcome(item, label, chosen, timeout, hash_only=False)
+        assert isinstance(result, Result)
+        return result
+
+    async def ahash(self, item: Item, *, timeout: float | None = None) -> HashedInput:
+        """Return an item's hashes, without bits in doubt and without matching them.
+
+        They are of the kinds of the Screener. An item that could not be hashed completely has an
+        `error`, as after `crashed` or `timeout`. Otherwise like `ascreen`.
+        """
+        hashed = await self._await_outcome(item, Name(), None, timeout, hash_only=True)
+        assert isinstance(hashed, HashedInput)
+        return hashed
+
+    async def _await_outcome(
+        self,
+        item: Item,
+        label: Name,
+        lists: frozenset[str] | None,
+        timeout: float | None,
+        *,
+        hash_only: bool,
+    ) -> Result | HashedInput:
+        check_upload(item)
         if self._find_dispatcher() is None:
             await asyncio.to_thread(self._start)
         dispatcher = self._start()
-        pending = dispatcher.reserve(label, chosen)
+        pending = dispatcher.reserve(label, lists)
+        if hash_only:
+            pending.hash_only, pending.mode = True, HashMode.EXACT
         try:
             async with asyncio.timeout(timeout):
                 if is_quick(item):

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 import screener._core as _core
 from screener.errors import HashError, ListError, MediaError, PolicyError, some
-from screener.hashing.hash import KINDS, Hash, HashKind
+from screener.hashing.hash import KINDS, Hash, HashKind, checked_kinds
 from screener.lists.hashlist import HashList
 from screener.media import source
 from screener.media.image import pixels
@@ -97,6 +97,7 @@ class Screener:
     Parameters:
         lists: One HashList, or several with different names.
         policy: The rules to decide by; by default `Policy()`.
+        extra_kinds: Kinds that the `hasher` computes even if no list holds them.
 
     Raises:
         ListError: If two lists have the same name, or one is not a HashList.
@@ -104,7 +105,11 @@ class Screener:
     """
 
     def __init__(
-        self, lists: HashList | Sequence[HashList], *, policy: Policy | None = None
+        self,
+        lists: HashList | Sequence[HashList],
+        *,
+        policy: Policy | None = None,
+        extra_kinds: Sequence[HashKind] = (),
     ) -> None:
         self._lists = _parse_lists(lists)
         self._policy = Policy() if policy is None else policy
@@ -130,7 +135,12 @@ class Screener:
         listed = {kind for hash_list in self.lists for kind in hash_list.kinds}
         if "pdq" not in listed:  # listed videos are not compared with insets
             self._hashing_policy = replace(self._hashing_policy, insets=0)
-        self._kinds = tuple(kind for kind in KINDS.values() if self._is_computed(kind, listed))
+        self._extra_kinds = checked_kinds(extra_kinds)
+        self._kinds = tuple(
+            kind
+            for kind in KINDS.values()
+            if kind in self._extra_kinds or self._is_computed(kind, listed)
+        )
 
     def __repr__(self) -> str:
         lists = ", ".join(f"{hash_list.name}:{hash_list.generation}" for hash_list in self.lists)
@@ -160,7 +170,7 @@ class Screener:
 
     @property
     def kinds(self) -> tuple[HashKind, ...]:
-        """The computed kinds of hashes: those that lists hold and the policy allows."""
+        """The computed kinds: those that lists hold and the policy allows, and the extra ones."""
         return self._kinds
 
     def screen(self, item: Item, *, input: str | None = None) -> Result:
@@ -358,7 +368,12 @@ class Screener:
             for hash_list in lists:
                 _check_age(hash_list, self.policy)
             return self
-        return Screener(lists, policy=self.policy)
+        return self.with_lists(lists)
+
+    def with_lists(self, lists: Sequence[HashList], *, policy: Policy | None = None) -> Screener:
+        """Return a Screener of other lists or another policy that is otherwise like this one."""
+        chosen = self.policy if policy is None else policy
+        return Screener(lists, policy=chosen, extra_kinds=self._extra_kinds)
 
     def select(self, names: Collection[str]) -> Screener:
         """Return the Screener of the lists with these names, under the same policy.

@@ -72,11 +72,10 @@ class Front:
     def __init__(self, app: ASGIApp, *, service: Service) -> None:
         self._app = app
         self._metrics = service.metrics
-        self._stream: IO[bytes] = (
-            sys.stdout.buffer
-            if service.settings.access_log is None
-            else service.settings.access_log.open("ab")
-        )
+        self._stream: IO[bytes] = sys.stdout.buffer
+        if service.settings.access_log is not None:
+            self._stream = service.settings.access_log.open("ab")
+            service.on_stop.append(self._stream.close)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""

@@ -252,10 +252,15 @@ class Connection(HttpToolsProtocol):
             not running.response_complete or (running is self.cycle and not self._reading_header)
         )  # fmt: skip
         if not is_answered:
-            body = msgspec.json.encode({"error": {"code": code, "message": message}})
-            head = (
-                b"content-type: application/json\r\nconnection: close\r\ncontent-length: "
-                + str(len(body)).encode()
+            media_type, body = (
+                b"application/json",
+                msgspec.json.encode({"error": {"code": code, "message": message}}),
+            )
+            if self._settings.hma:  # whose clients may take names in JSON for those of banks
+                media_type, body = b"text/plain", message.encode()
+            head = b"content-type: %b\r\nconnection: close\r\ncontent-length: %d" % (
+                media_type,
+                len(body),
             )
             self.transport.write(STATUS_LINE[status] + head + b"\r\n\r\n" + body)
         self._disconnect()

@@ -7,10 +7,12 @@ import io
 import logging
 import random
 import time
+from collections.abc import Callable
 
 from PIL import Image
 
 from screener.errors import Busy, PolicyError, ScreenerError, WorkerError
+from screener.hashing.pdq import PDQ
 from screener.lists.hashlist import HashList
 from screener.scanning.pool import Pool
 from screener.screening.policy import Policy
@@ -48,7 +50,11 @@ class Service:
         self.settings = settings
         self.keys = None if settings.keys is None else Keys.load(settings.keys)
         policy = Policy() if settings.policy is None else Policy.load(settings.policy)
-        screener = Screener([HashList.open(path) for path in settings.lists], policy=policy)
+        screener = Screener(
+            [HashList.open(path) for path in settings.lists],
+            policy=policy,
+            extra_kinds=[PDQ] if settings.hma else (),  # of which HMA's clients ask for the hashes
+        )
         self.pool = Pool(screener, jobs=settings.jobs, queue=settings.queue)
         self.matcher = Matcher(lambda: self.screener)
         self.buffer = Buffer(settings.buffered_bytes)
@@ -57,7 +63,11 @@ class Service:
         self.metrics.buffered.set_function(lambda: self.buffer.taken)
         self.metrics.ready.set_function(lambda: not self.find_problems())
         self.stopping = False
+        # Called in a thread: before each look for newer lists, and at the end.
+        self.before_refresh: list[Callable[[], None]] = []
+        self.on_stop: list[Callable[[], None]] = []
         self._list_error: str | None = None
+        self._changing = asyncio.Lock()  # of the lists in use
         self._workers_work = True
         self._expires = _find_expiry(screener)
         self._tasks: list[asyncio.Task[None]] = []
@@ -84,6 +94,8 @@ class Service:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await asyncio.to_thread(self.pool.close, 1.0)
         self.matcher.close()
+        for end in self.on_stop:
+            await asyncio.to_thread(end)
 
     def check(self) -> None:
         """Raise a Problem if nothing may be screened, since a list is too old."""
@@ -111,9 +123,7 @@ class Service:
         Raises ScreenerError if that fails; the service continues with the old ones.
         """
         try:
-            newest = await asyncio.to_thread(self._open_newest)
-            if newest is not self.screener:
-                await asyncio.to_thread(self.swap, newest)
+            await self.change_lists(_open_newest)
             self._list_error = None
         except PolicyError:  # too old, which `check` refuses too
             self._list_error = None
@@ -122,11 +132,18 @@ class Service:
             self._list_error = type(error).__name__
             raise
 
-    def _open_newest(self) -> Screener:
-        newest = self.screener.refresh()
-        if newest is not self.screener:
-            newest.warm()
-        return newest
+    async def change_lists(self, change: Callable[[Screener], Screener]) -> None:
+        """Move to the Screener that `change` returns for the current one, in a thread.
+
+        One change waits for another, so that none undoes another. Raises the errors of `change` and
+        `swap`.
+        """
+        async with self._changing:
+            for prepare in self.before_refresh:
+                await asyncio.to_thread(prepare)
+            newest = await asyncio.to_thread(change, self.screener)
+            if newest is not self.screener:
+                await asyncio.to_thread(self.swap, newest)
 
     def swap(self, screener: Screener) -> None:
         """Match what comes from now on against another Screener.
@@ -172,6 +189,13 @@ class Service:
             except Exception as error:  # a list's, which is reported elsewhere
                 _log.warning("a probe failed: %s", type(error).__name__)
             await asyncio.sleep(_PROBE_SECONDS)
+
+
+def _open_newest(screener: Screener) -> Screener:
+    newest = screener.refresh()
+    if newest is not screener:
+        newest.warm()
+    return newest
 
 
 def _find_expiry(screener: Screener) -> float:

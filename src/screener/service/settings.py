@@ -38,6 +38,10 @@ class Settings:
         tls_key: Its private key (PEM).
         access_log: A file for the access log, or None for standard output.
         hma: Serve HMA's API too.
+        hma_state: The folder of its banks and ids, made if missing.
+        hma_fetch: Let clients of it name the URL of a file, on a public address.
+        hma_evidence: Let its file look-ups answer with matches by evidence too.
+        hma_digest_distance: The distance that it states for digests; HMA's own is "-".
         keep_hashes: Days for which the hashes of uploads are stored, or None to store none.
         keep_file: The file that they are stored in.
     """
@@ -63,6 +67,10 @@ class Settings:
     tls_key: Path | None = None
     access_log: Path | None = None
     hma: bool = False
+    hma_state: Path | None = None
+    hma_fetch: bool = False
+    hma_evidence: bool = False
+    hma_digest_distance: str = "-"
     keep_hashes: float | None = None
     keep_file: Path | None = None
 
@@ -71,6 +79,8 @@ class Settings:
             raise ServiceError("a service needs at least one list")
         if (self.tls_cert is None) != (self.tls_key is None):
             raise ServiceError("TLS needs both a certificate and its key")
+        if self.hma and self.hma_state is None:
+            raise ServiceError("HMA's API needs a folder for its banks: name it with --hma-state")
         if self.keys is None and not is_loopback(self.host):
             raise ServiceError(
                 f"without keys the service listens only on this machine, not on {self.host}: make"

@@ -1,0 +1,135 @@
+"""Look-ups: the coin, errors that nobody takes for an answer, and files."""
+
+import io
+import random
+
+import pytest
+from hma_service import hma_client, upload
+from picture_bytes import png, saved
+from PIL import Image
+from service_lists import make
+
+from screener.hashing import digest
+
+
+@pytest.fixture
+def client(known, state):
+    """A client of one list."""
+    with hma_client(state, known) as client:
+        yield client
+
+
+def look_up(client, text, **query):
+    """Look a PDQ up."""
+    return client.get("/m/lookup", params={"signal": text, "signal_type": "pdq", **query})
+
+
+def test_the_coin_is_that_of_python(client, pictures, pdqs):
+    """A bank takes part if its ratio is at least the number that its seed gives."""
+    client.put("/c/bank/KNOWN", json={"enabled_ratio": "0.4"})
+    seeds = ["", "1", "2", "3", "upload-17", "é", *map(str, range(20))]
+    expected = [random.Random(seed).random() <= 0.4 for seed in seeds]
+    assert 3 < sum(expected) < len(seeds) - 3
+
+    found = [bool(look_up(client, pdqs[0], seed=seed).json()) for seed in seeds]
+    files = [
+        bool(client.post("/m/lookup", params={"seed": seed}, **upload(pictures[0])).json()["pdq"])
+        for seed in seeds[:8]
+    ]
+    assert found == expected
+    assert files == expected[:8]
+
+
+def test_the_coin_is_left_out_by_file_look_ups_only(client, pictures, pdqs):
+    """As in HMA: a ratio above 0 takes part then, and `GET` ignores the field."""
+    client.put("/c/bank/KNOWN", json={"enabled_ratio": 1e-9})
+    query = {"seed": "1", "bypass_coinflip": "true"}
+    by_file = client.post("/m/lookup", params=query, **upload(pictures[0])).json()
+
+    assert by_file["pdq"].keys() == {"KNOWN"}
+    assert look_up(client, pdqs[0], **query).json() == {}
+    client.put("/c/bank/KNOWN", json={"enabled": False})
+    assert look_up(client, pdqs[0], seed="1").json() == {}
+
+
+def test_no_error_of_a_look_up_is_json(client, monkeypatch, pdqs):
+    """Clients that ignore the status would take each name in it for a bank, also of a bug."""
+    answers = [
+        client.get("/m/lookup"),
+        look_up(client, "f" * 64),
+        look_up(client, pdqs[0].upper()),
+        look_up(client, pdqs[0] + "00"),
+        look_up(client, pdqs[0], bypass_coinflip="maybe"),
+        client.get("/m/lookup", params={"url": "http://example.org/a.jpg"}),
+        client.get("/m/raw_lookup"),
+        client.post("/m/lookup"),
+        client.post("/m/lookup", **upload(b"no picture")),
+        client.post("/m/lookup", **upload(png(Image.new("RGB", (64, 64))))),
+        client.put("/m/lookup"),
+        client.get("/m/lookups"),
+    ]
+    monkeypatch.setattr("screener.service.hma.matching.parse_signal", lambda *_: 1 / 0)
+    answers.append(look_up(client, pdqs[0]))
+
+    assert [one.status_code for one in answers] == [
+        400, 400, 400, 400, 422, 403, 422, 400, 400, 400, 405, 404, 500
+    ]  # fmt: skip
+    for one in answers:
+        assert one.headers["content-type"].startswith(("text/plain", "text/html"))
+        with pytest.raises(ValueError, match=r".*"):
+            one.json()
+
+
+def test_nothing_to_compare_with_is_no_answer(tmp_path, state, pictures, pdqs):
+    """503 as from an HMA without an index, and not an empty object."""
+    digests = make(tmp_path, "digests", [{"id": "one", "md5": 32 * "a"}])
+    with hma_client(state, digests) as client:
+        assert look_up(client, pdqs[0]).status_code == 503
+        assert client.post("/m/lookup", **upload(pictures[0])).status_code == 503
+        query = {"signal": 32 * "b", "signal_type": "video_md5"}
+        assert client.get("/m/lookup", params=query).json() == {}
+        answer = client.post("/m/lookup", **upload(b"some bytes", "video"))
+        assert answer.json() == {"video_md5": {}}
+        assert client.post("/h/hash", **upload(pictures[0])).json() == {"pdq": pdqs[0]}
+
+
+def test_a_bank_of_digests_keeps_no_other_from_clearing(tmp_path, known, state, pictures, pdqs):
+    """It has nothing to compare a picture with, and is not asked."""
+    digests = make(tmp_path, "digests", [{"id": "one", "md5": 32 * "a"}])
+    with hma_client(state, digests, known) as client:
+        assert look_up(client, pdqs[2]).json() == {}
+        assert client.post("/m/lookup", **upload(pictures[2])).json() == {"pdq": {}}
+        blank = client.post("/m/lookup", **upload(png(Image.new("RGB", (64, 64)))))
+        assert (blank.status_code, blank.text.partition(":")[0]) == (400, "too_little_detail")
+
+
+def test_turned_pictures_and_listed_bytes_match(tmp_path, known, state, pictures):
+    """All that the lists hold is compared; a digest has no distance."""
+    with Image.open(io.BytesIO(pictures[0])) as picture:
+        turned = png(picture.transpose(Image.Transpose.ROTATE_90))
+    md5, *_ = digest.compute(b"bytes of a video")
+    videos = make(tmp_path, "videos", [{"id": "one", "md5": md5.text}])
+    with hma_client(state, known, videos) as client:
+        found = client.post("/m/lookup", **upload(turned)).json()
+        assert found["pdq"].keys() == {"KNOWN"}
+        found = client.post("/m/lookup", **upload(b"bytes of a video", "video")).json()
+        (content,) = found["video_md5"]["VIDEOS"]
+        assert content["distance"] == "-"
+    with hma_client(state, videos, hma_digest_distance="0") as client:
+        query = {"signal": md5.text.upper(), "signal_type": "video_md5"}
+        assert client.get("/m/lookup", params=query).json()["VIDEOS"][0]["distance"] == "0"
+
+
+def test_evidence_is_off_unless_allowed(tmp_path, known, state, pictures):
+    """Whatever the policy, which `/v1` follows."""
+    policy = tmp_path / "policy.toml"
+    policy.write_text('effort = "views"\n')
+    with Image.open(io.BytesIO(pictures[0])) as picture:
+        cropped = saved(picture.crop((16, 12, 304, 228)), "PNG")
+    with hma_client(state, known, policy=policy) as client:
+        (match,) = client.post("/v1/screen", content=cropped).json()["matches"]
+        assert match["by"] == "evidence"
+        assert client.post("/m/lookup", **upload(cropped)).json() == {"pdq": {}}
+    with hma_client(state, known, policy=policy, hma_evidence=True) as client:
+        found = client.post("/m/lookup", **upload(cropped)).json()
+        assert found["pdq"]["KNOWN"][0]["distance"] == "-"
