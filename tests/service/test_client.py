@@ -4,6 +4,7 @@ import asyncio
 import io
 import json
 import os
+import re
 import ssl
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from misbehaving_server import cut, drips, hangs_up, misbehaving, says, silent
+from paths import REPOSITORY
 from PIL import Image
 from served import serving
 
@@ -490,3 +492,19 @@ def test_a_client_needs_no_server_package():
 
     assert {"httpx"} <= set(done.stdout.split())
     assert not {"starlette", "uvicorn", "prometheus_client", "cv2"} & set(done.stdout.split())
+
+
+def test_the_example_of_the_page_runs(server, files, tmp_path, monkeypatch, capsys):
+    """The block of docs/service.md, for a clear file, a listed one, and without a service."""
+    page = (REPOSITORY / "docs/service.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    assert "http://127.0.0.1:8000" in code
+    monkeypatch.chdir(tmp_path)
+    nowhere = "http://127.0.0.1:9"
+    for name, url in (("other", server.url), ("listed", server.url), ("other", nowhere)):
+        (tmp_path / "photo.jpg").write_bytes(files[name])
+        exec(compile(code.replace("http://127.0.0.1:8000", url), "docs/service.md", "exec"), {})
+
+    clear, match, none = capsys.readouterr().out.splitlines()
+    assert (clear, match) == ("clear", "not clear")
+    assert none.startswith("not screened: the service cannot be reached")
