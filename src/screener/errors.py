@@ -9,7 +9,11 @@ ScreenerError
 ├── OutputError       a file of results, a report, a log or a cache cannot be written
 ├── HotlineError      a step of a case is not allowed, or a hotline's files are unusable
 ├── PoolClosed        a pool was closed before it had the Result of an item
-├── ServiceError      the settings or keys of the HTTP service are wrong
+├── ServiceError      the settings or keys of the HTTP service, or of its client, are wrong
+├── RemoteError       a service returned no Result to a client; has `status` and `code`
+│   ├── BadAnswer     an answer is damaged, or is not that of such a service
+│   ├── Refused       the service refuses the request: its key, a list, its size
+│   └── Unavailable   the service cannot be reached, is busy or not ready; try again later
 ├── PolicyError       a policy has an unknown kind or setting, or a value out of range
 ├── WorkerError       the worker processes of a scan cannot be started
 └── MediaError        an input cannot be decoded; has the reason of its Result
@@ -117,8 +121,51 @@ class PolicyError(ScreenerError, ValueError):
     """A policy has an unknown kind or setting, or a value out of range."""
 
 
+class RemoteError(ScreenerError):
+    """A service returned no Result to a client; the item is unscreened.
+
+    `status` is the HTTP status of its answer, or None if there was none. `code` is the service's
+    name of the error, such as `busy` or `no_such_list`, or None if it gave none.
+    """
+
+    def __init__(self, message: str, *, status: int | None = None, code: str | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (str(self),), vars(self)
+
+
+class BadAnswer(RemoteError):
+    """An answer is damaged or contradicts itself, or comes from something else than a service."""
+
+
+class Refused(RemoteError):
+    """A service refuses a request; the same request would be refused again."""
+
+
+class Unavailable(RemoteError):
+    """A service cannot be reached, is busy or not ready, or did not answer in time.
+
+    `seconds` is the time after which the service invites another attempt, or None. The code
+    `timeout` means that there was no answer in time.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        code: str | None = None,
+        seconds: float | None = None,
+    ) -> None:
+        super().__init__(message, status=status, code=code)
+        self.seconds = seconds
+
+
 class ServiceError(ScreenerError):
-    """The HTTP service cannot start: a setting, a file of keys or an address is wrong."""
+    """A setting of the HTTP service or of its client is wrong: an address, a file of keys."""
 
 
 class WorkerError(ScreenerError):
