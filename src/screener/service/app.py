@@ -27,6 +27,8 @@ from screener.service.server import Service
 
 _log = logging.getLogger(__name__)
 
+_CLIENT_GONE = 499  # in the log: it closed the connection before it had an answer
+
 
 def create_app(service: Service) -> Starlette:
     """Return the application of a service, which it starts and stops."""
@@ -99,7 +101,7 @@ class Front:
                 await answer.response(scope, receive, send_and_note)
         finally:
             self._metrics.requests_under_way -= 1
-            self._note(scope, status, time.perf_counter() - start)
+            self._note(scope, status or _CLIENT_GONE, time.perf_counter() - start)
 
     def _note(self, scope: Scope, status: int, seconds: float) -> None:
         route = getattr(scope.get("route"), "path", "other")

@@ -7,7 +7,8 @@ connection and never a worker.
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Self
+from collections.abc import Coroutine
+from typing import Any, Self, TypeVar
 
 import msgspec
 from starlette.requests import Request
@@ -24,6 +25,9 @@ _MAX_HEADER_BYTES = 64 << 10
 _MAX_HEADERS = 128
 _MAX_DIGITS = 20  # of the length of a body
 _MAX_PIPELINED = 16  # requests that a client may send before it has the answer to the first
+
+
+T = TypeVar("T")
 
 
 class ClientGone(Exception):
@@ -87,6 +91,29 @@ async def read_body(request: Request, account: Account, max_bytes: int) -> bytes
             chunks.append(chunk)
         if not message.get("more_body", False):
             return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+async def unless_gone(request: Request, work: Coroutine[Any, Any, T]) -> T:
+    """Return the result of some work for a request whose body was read.
+
+    If the client closes the connection, cancel it and raise ClientGone: else the uploads of clients
+    that try again would fill the queue.
+    """
+    task = asyncio.ensure_future(work)
+    watch = asyncio.ensure_future(_wait_until_gone(request))
+    try:
+        await asyncio.wait((task, watch), return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            raise ClientGone
+        return task.result()
+    finally:
+        task.cancel()
+        watch.cancel()
+
+
+async def _wait_until_gone(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
 
 
 def _too_large(max_bytes: int) -> Problem:

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from screener.screening.result import Result, Verdict
 from screener.service.endpoint import VERDICT
-from screener.service.limits import read_body
+from screener.service.limits import read_body, unless_gone
 from screener.service.native.multipart import is_multipart, parse_multipart
 from screener.service.problems import Problem, json_response
 from screener.service.server import Service
@@ -71,7 +71,7 @@ async def _screen_body(service: Service, request: Request) -> list[Result]:
             files = [(part.filename, part.content) for part in parts if part.filename is not None]
             if not files:
                 raise Problem(400, "no_file", "the form has no file: a part with a file name")
-        results = await _screen_files(service, files, lists)
+        results = await unless_gone(request, _screen_files(service, files, lists))
     for result in results:
         service.metrics.count_result(result)
     verdicts = {result.verdict for result in results}
