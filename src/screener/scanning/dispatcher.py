@@ -36,10 +36,10 @@ class Dispatcher:
     Any thread may call its public methods.
     """
 
-    def __init__(self, screener: Screener, jobs: int, queue: int) -> None:
+    def __init__(self, screener: Screener, jobs: int, queue: int, *, exact: bool = False) -> None:
         """Start workers and wait until they are ready. Raises WorkerError if that fails."""
         self.process = os.getpid()
-        self._crews = Crews(screener, jobs)
+        self._crews = Crews(screener, jobs, exact=exact)
         self._queue = ItemQueue(jobs, queue)
         self._running: dict[Task, PendingItem] = {}
         self._aborting = False
@@ -179,7 +179,7 @@ class Dispatcher:
             return
         for (item, hashes), result in zip(batch, results, strict=True):
             if result is not None:
-                item.future.set_result(result)
+                item.future.set_result((result, hashes))
                 continue
             item.mode, item.seconds = HashMode.EXACT, hashes.seconds or 0.0
             self._queue.put_back([item])

@@ -22,7 +22,7 @@ from screener.screening.result import Result
 
 @dataclass(eq=False)
 class PendingItem:
-    """An item of a Pool, from the call until its `future` has the Result.
+    """An item of a Pool, from the call until its `future` has the Result and the hashes.
 
     Attributes:
         label: The name that the caller gave.
@@ -35,7 +35,7 @@ class PendingItem:
 
     label: Name
     lists: frozenset[str] | None = None
-    future: Future[Result] = field(default_factory=Future)
+    future: Future[tuple[Result, HashedInput]] = field(default_factory=Future)
     upload: Upload | None = None
     hashed: HashedInput | None = None
     crew: Crew | None = None

@@ -16,6 +16,7 @@ from screener.media.source import Item
 from screener.scanning.dispatcher import Dispatcher
 from screener.scanning.scan import check_jobs, check_memory
 from screener.scanning.uploads import check_upload, is_quick
+from screener.screening.input.hash_item import HashedInput
 from screener.screening.result import Result
 from screener.screening.screener import Screener, check_screener, parse_name
 from screener.system.process import count_cores
@@ -44,6 +45,7 @@ class Pool:
         seconds: The processor time of one item (default: that of the policy).
         memory: The bytes of memory of one worker (default: those of the policy).
         queue: The number of items that may wait for a worker.
+        exact: Hash exactly, which takes longer, so that hashes can be stored (`ascreen_hashed`).
 
     Raises:
         TypeError: If `screener` is not one.
@@ -58,6 +60,7 @@ class Pool:
         seconds: float | None = None,
         memory: int | None = None,
         queue: int = 256,
+        exact: bool = False,
     ) -> None:
         check_screener(screener, "Pool()")
         count = integer_within(queue, 1, _MAX_QUEUE)
@@ -72,6 +75,7 @@ class Pool:
         self._screener = screener
         self._jobs = check_jobs(jobs) or count_cores()
         self._queue = count
+        self._exact = exact
         self._closed = False
         self._dispatcher: Dispatcher | None = None
         self._lock = threading.Lock()  # of the dispatcher
@@ -121,7 +125,7 @@ class Pool:
         pending = dispatcher.reserve(label, chosen)
         try:
             dispatcher.submit(pending, item)
-            return pending.future.result(timeout)
+            return pending.future.result(timeout)[0]
         except TimeoutError:
             if pending.future.done():
                 raise  # an error of the item's own
@@ -141,6 +145,21 @@ class Pool:
 
         If the task is cancelled, an item that still waits is dropped; a worker that has begun with
         it finishes it.
+        """
+        result, _ = await self.ascreen_hashed(item, name=name, timeout=timeout, lists=lists)
+        return result
+
+    async def ascreen_hashed(
+        self,
+        item: Item,
+        *,
+        name: str | None = None,
+        timeout: float | None = None,
+        lists: Collection[str] | None = None,
+    ) -> tuple[Result, HashedInput]:
+        """Return the Result of `ascreen` and the hashes that it was made from.
+
+        Those of a Pool that is `exact` can be stored in a HashCache.
         """
         check_upload(item)
         label, chosen = parse_name(name), None if lists is None else frozenset(lists)
@@ -225,7 +244,7 @@ class Pool:
                 raise PoolClosed("the pool is closed")
             dispatcher = self._find_dispatcher()
             if dispatcher is None:
-                dispatcher = Dispatcher(self._screener, self._jobs, self._queue)
+                dispatcher = Dispatcher(self._screener, self._jobs, self._queue, exact=self._exact)
                 self._dispatcher = dispatcher
                 weakref.finalize(self, dispatcher.close, 0.0).atexit = False
             return dispatcher

@@ -20,6 +20,7 @@ from screener.service.limits import Buffer
 from screener.service.matching import Matcher
 from screener.service.metrics import Metrics
 from screener.service.problems import Problem
+from screener.service.reverse import Reverse
 from screener.service.settings import Settings
 
 _log = logging.getLogger(__name__)
@@ -38,6 +39,7 @@ class Service:
         keys: The keys, or None if every request may do everything.
         metrics: The counts.
         buffer: The memory for bodies.
+        reverse: The hashes of uploads, or None if none are stored.
 
     Raises:
         ServiceError: If the keys cannot be read.
@@ -49,13 +51,17 @@ class Service:
         self.keys = None if settings.keys is None else Keys.load(settings.keys)
         policy = Policy() if settings.policy is None else Policy.load(settings.policy)
         screener = Screener([HashList.open(path) for path in settings.lists], policy=policy)
-        self.pool = Pool(screener, jobs=settings.jobs, queue=settings.queue)
+        keeps = settings.keep_hashes is not None
+        self.pool = Pool(screener, jobs=settings.jobs, queue=settings.queue, exact=keeps)
         self.matcher = Matcher(lambda: self.screener)
         self.buffer = Buffer(settings.buffered_bytes)
         self.metrics = Metrics()
         self.metrics.watch_lists(lambda: self.screener)
         self.metrics.buffered.set_function(lambda: self.buffer.taken)
         self.metrics.ready.set_function(lambda: not self.find_problems())
+        self.reverse: Reverse | None = None
+        if keeps:
+            self.reverse = Reverse(settings, lambda: self.screener, self.metrics.registry)
         self.stopping = False
         self._list_error: str | None = None
         self._workers_work = True
@@ -71,6 +77,8 @@ class Service:
         """Start the workers, and look for newer lists from now on. Raises WorkerError."""
         await asyncio.to_thread(self.screener.warm)
         await asyncio.to_thread(self.pool.__enter__)
+        if self.reverse is not None:
+            self.reverse.start()
         self._tasks = [
             asyncio.create_task(self._watch_lists()),
             asyncio.create_task(self._watch_workers()),
@@ -84,6 +92,8 @@ class Service:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await asyncio.to_thread(self.pool.close, 1.0)
         self.matcher.close()
+        if self.reverse is not None:
+            await asyncio.to_thread(self.reverse.stop)
 
     def check(self) -> None:
         """Raise a Problem if nothing may be screened, since a list is too old."""
@@ -137,6 +147,8 @@ class Service:
         self.pool.adopt(screener)
         self._expires = _find_expiry(screener)
         self.metrics.swaps.inc()
+        if self.reverse is not None:
+            self.reverse.after_swap()
         states = ", ".join(f"{one.name}:{one.generation}" for one in screener.lists)
         _log.info("lists in use: %s", states)
 

@@ -39,7 +39,11 @@ class Settings:
         access_log: A file for the access log, or None for standard output.
         hma: Serve HMA's API too.
         keep_hashes: Days for which the hashes of uploads are stored, or None to store none.
-        keep_file: The file that they are stored in.
+        keep_weights: Store the weights of PDQs too, to match newer lists by evidence.
+        state: The folder of those hashes, and of events that wait for delivery.
+        matches_file: A file to which stored uploads that match newer lists are appended.
+        webhook_url: A URL to which they are sent.
+        webhook_secret: A file with the secrets that sign them.
     """
 
     lists: tuple[Path, ...]
@@ -64,18 +68,38 @@ class Settings:
     access_log: Path | None = None
     hma: bool = False
     keep_hashes: float | None = None
-    keep_file: Path | None = None
+    keep_weights: bool = False
+    state: Path | None = None
+    matches_file: Path | None = None
+    webhook_url: str | None = None
+    webhook_secret: Path | None = None
 
     def __post_init__(self) -> None:
         if not self.lists:
             raise ServiceError("a service needs at least one list")
         if (self.tls_cert is None) != (self.tls_key is None):
             raise ServiceError("TLS needs both a certificate and its key")
+        self._check_kept()
         if self.keys is None and not is_loopback(self.host):
             raise ServiceError(
                 f"without keys the service listens only on this machine, not on {self.host}: make"
                 " a key with `screener serve-key` and name its file with --keys, or use 127.0.0.1"
             )
+
+    def _check_kept(self) -> None:
+        uses = (self.state, self.matches_file, self.webhook_url)
+        if self.keep_hashes is None:
+            if any(one is not None for one in uses) or self.keep_weights:
+                raise ServiceError(
+                    "a state folder, a file of matches and a webhook are for stored hashes: give"
+                    " --keep-hashes"
+                )
+        elif self.state is None or uses[1:] == (None, None):
+            raise ServiceError(
+                "--keep-hashes needs --state, and --matches-file or --webhook-url to report to"
+            )
+        if (self.webhook_url is None) != (self.webhook_secret is None):
+            raise ServiceError("a webhook needs both --webhook-url and --webhook-secret")
 
 
 def is_loopback(host: str) -> bool:
