@@ -67,6 +67,16 @@ def _import_service(name: str) -> Any:
 @click.option("--tls-key", type=FILE, help="Its private key (PEM).")
 @click.option("--access-log", type=OUTPUT,
               help="Append the access log to this file (default: standard output).")  # fmt: skip
+@click.option("--keep-hashes", type=number_from(0, fraction=True),
+              help="Days to store hashes of uploads, to match newer lists.")  # fmt: skip
+@click.option("--keep-weights", is_flag=True,
+              help="Store the weights of PDQs too: a blurred picture of each upload.")  # fmt: skip
+@click.option("--state", type=Place(file_okay=False, path_type=Path),
+              help="The folder for them.")  # fmt: skip
+@click.option("--matches-file", type=OUTPUT,
+              help="Append stored uploads that match a newer list to this file.")  # fmt: skip
+@click.option("--webhook-url", help="Send them to this URL.")
+@click.option("--webhook-secret", type=FILE, help="The file with its secret: whsec_...")
 @click.option("--hma", is_flag=True, help="Serve the API of Meta's HMA too.")
 @click.option("--hma-state", type=Place(file_okay=False, path_type=Path),
               help="The folder of its banks and ids; made if missing.")  # fmt: skip

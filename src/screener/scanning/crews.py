@@ -31,11 +31,13 @@ Finished = FinishedTask[HashedInput | OpenedArchive]
 class Crew:
     """Worker processes, and the Screener that their hashes are for.
 
-    A newer Screener takes the place of that one if it needs the same hashes.
+    A newer Screener takes the place of that one if it needs the same hashes. With `exact`, these
+    have no bits in doubt, so they can be stored.
     """
 
     screener: Screener
     jobs: int
+    exact: bool = False
     workers: Workers[HashedInput | OpenedArchive] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -43,7 +45,7 @@ class Crew:
 
     def start(self) -> None:
         """Start the processes, without waiting for them."""
-        self.workers = Workers(replace(self.screener.hasher, sketches=True), self.jobs)
+        self.workers = Workers(replace(self.screener.hasher, sketches=not self.exact), self.jobs)
 
     def wait(self) -> Crew:
         """Wait until all processes are ready. If one fails, end all and raise WorkerError."""
@@ -66,9 +68,9 @@ class Crews:
     Any thread may call `adopt`; all else is for one thread.
     """
 
-    def __init__(self, screener: Screener, jobs: int) -> None:
+    def __init__(self, screener: Screener, jobs: int, *, exact: bool = False) -> None:
         """Start workers and wait until they are ready. Raises WorkerError if that fails."""
-        self.current = Crew(screener, jobs).wait()
+        self.current = Crew(screener, jobs, exact).wait()
         self._retiring: list[Crew] = []
         self._lock = threading.Lock()
         self._failing_since: float | None = None
@@ -84,7 +86,7 @@ class Crews:
             with self._lock:
                 self.current.screener = screener
             return
-        crew = Crew(screener, self.current.jobs).wait()
+        crew = Crew(screener, self.current.jobs, self.current.exact).wait()
         with self._lock:
             if self._ended:
                 crew.end()

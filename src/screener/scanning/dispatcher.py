@@ -14,7 +14,7 @@ from screener.media.name import Name
 from screener.media.source import Item
 from screener.scanning.crews import Crew, Crews
 from screener.scanning.inputs.listed_names import Awaited
-from screener.scanning.item_queue import ItemQueue, PendingItem
+from screener.scanning.item_queue import ItemQueue, Outcome, PendingItem
 from screener.scanning.uploads import open_upload
 from screener.scanning.workers.protocol import Task
 from screener.screening.input.hash_item import HashedInput
@@ -36,10 +36,10 @@ class Dispatcher:
     Any thread may call its public methods.
     """
 
-    def __init__(self, screener: Screener, jobs: int, queue: int) -> None:
+    def __init__(self, screener: Screener, jobs: int, queue: int, *, exact: bool = False) -> None:
         """Start workers and wait until they are ready. Raises WorkerError if that fails."""
         self.process = os.getpid()
-        self._crews = Crews(screener, jobs)
+        self._crews = Crews(screener, jobs, exact=exact)
         self._queue = ItemQueue(jobs, queue)
         self._running: dict[Task, PendingItem] = {}
         self._aborting = False
@@ -160,7 +160,7 @@ class Dispatcher:
         by_lists: dict[tuple[Crew, frozenset[str] | None], _Batch] = {}
         for item, hashes in batch:
             if item.hash_only:
-                item.future.set_result(hashes)
+                item.future.set_result(Outcome(hashes))
                 continue
             crew = item.crew or self._crews.current
             by_lists.setdefault((crew, item.lists), []).append((item, hashes))
@@ -183,7 +183,7 @@ class Dispatcher:
         for (item, hashes), result in zip(batch, results, strict=True):
             if result is not None:
                 item.close()  # before its caller goes on
-                item.future.set_result(result)
+                item.future.set_result(Outcome(hashes, result))
                 continue
             item.mode, item.seconds = HashMode.EXACT, hashes.seconds or 0.0
             self._queue.put_back([item])

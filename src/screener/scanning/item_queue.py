@@ -10,6 +10,7 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from screener.errors import Busy, PoolClosed, ScreenerError
 from screener.media.name import Name
@@ -20,9 +21,16 @@ from screener.screening.input.hasher import HashMode
 from screener.screening.result import Result
 
 
+class Outcome(NamedTuple):
+    """An item's hashes, and its Result unless it was only hashed."""
+
+    hashes: HashedInput
+    result: Result | None = None
+
+
 @dataclass(eq=False)
 class PendingItem:
-    """An item of a Pool, from the call until its `future` has the Result.
+    """An item of a Pool, from the call until its `future` has the outcome.
 
     Attributes:
         label: The name that the caller gave.
@@ -30,13 +38,13 @@ class PendingItem:
         upload: The item as a worker opens it.
         hashed: Its hashes, if the caller's thread made them.
         crew: The workers that hashed it, or those at the time when its caller's thread did.
-        hash_only: The `future` gets the hashes instead of a Result.
+        hash_only: It is not matched.
         seconds: The processor time of an earlier attempt.
     """
 
     label: Name
     lists: frozenset[str] | None = None
-    future: Future[Result | HashedInput] = field(default_factory=Future)
+    future: Future[Outcome] = field(default_factory=Future)
     upload: Upload | None = None
     hashed: HashedInput | None = None
     crew: Crew | None = None

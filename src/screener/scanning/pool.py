@@ -15,6 +15,7 @@ from screener.errors import PolicyError, PoolClosed
 from screener.media.name import Name
 from screener.media.source import Item
 from screener.scanning.dispatcher import Dispatcher
+from screener.scanning.item_queue import Outcome
 from screener.scanning.scan import check_jobs, check_memory
 from screener.scanning.uploads import check_upload, is_quick
 from screener.screening.input.hash_item import HashedInput
@@ -47,6 +48,7 @@ class Pool:
         seconds: The processor time of one item (default: that of the policy).
         memory: The bytes of memory of one worker (default: those of the policy).
         queue: The number of items that may wait for a worker.
+        exact: Hash exactly, which takes longer, so that hashes can be stored (`ascreen_hashed`).
 
     Raises:
         TypeError: If `screener` is not one.
@@ -61,6 +63,7 @@ class Pool:
         seconds: float | None = None,
         memory: int | None = None,
         queue: int = 256,
+        exact: bool = False,
     ) -> None:
         check_screener(screener, "Pool()")
         count = integer_within(queue, 1, _MAX_QUEUE)
@@ -75,6 +78,7 @@ class Pool:
         self._screener = screener
         self._jobs = check_jobs(jobs) or count_cores()
         self._queue = count
+        self._exact = exact
         self._closed = False
         self._dispatcher: Dispatcher | None = None
         self._lock = threading.Lock()  # of the dispatcher
@@ -124,9 +128,7 @@ class Pool:
         pending = dispatcher.reserve(label, chosen)
         try:
             dispatcher.submit(pending, item)
-            result = pending.future.result(timeout)
-            assert isinstance(result, Result)
-            return result
+            return _take_result(pending.future.result(timeout))
         except TimeoutError:
             if pending.future.done():
                 raise  # an error of the item's own
@@ -147,10 +149,23 @@ class Pool:
         If the task is cancelled, an item that still waits is dropped; a worker that has begun with
         it finishes it.
         """
+        return (await self.ascreen_hashed(item, name=name, timeout=timeout, lists=lists))[0]
+
+    async def ascreen_hashed(
+        self,
+        item: Item,
+        *,
+        name: str | None = None,
+        timeout: float | None = None,
+        lists: Collection[str] | None = None,
+    ) -> tuple[Result, HashedInput]:
+        """Return the Result of `ascreen` and the hashes that it was made from.
+
+        Those of a Pool that is `exact` can be stored in a HashCache.
+        """
         label, chosen = parse_name(name), None if lists is None else frozenset(lists)
-        result = await self._await_outcome(item, label, chosen, timeout, hash_only=False)
-        assert isinstance(result, Result)
-        return result
+        outcome = await self._await_outcome(item, label, chosen, timeout, hash_only=False)
+        return _take_result(outcome), outcome.hashes
 
     async def ahash(self, item: Item, *, timeout: float | None = None) -> HashedInput:
         """Return an item's hashes, without bits in doubt and without matching them.
@@ -158,9 +173,7 @@ class Pool:
         They are of the kinds of the Screener. An item that could not be hashed completely has an
         `error`, as after `crashed` or `timeout`. Otherwise like `ascreen`.
         """
-        hashed = await self._await_outcome(item, Name(), None, timeout, hash_only=True)
-        assert isinstance(hashed, HashedInput)
-        return hashed
+        return (await self._await_outcome(item, Name(), None, timeout, hash_only=True)).hashes
 
     async def _await_outcome(
         self,
@@ -170,7 +183,7 @@ class Pool:
         timeout: float | None,
         *,
         hash_only: bool,
-    ) -> Result | HashedInput:
+    ) -> Outcome:
         check_upload(item)
         if self._find_dispatcher() is None:
             await asyncio.to_thread(self._start)
@@ -255,7 +268,7 @@ class Pool:
                 raise PoolClosed("the pool is closed")
             dispatcher = self._find_dispatcher()
             if dispatcher is None:
-                dispatcher = Dispatcher(self._screener, self._jobs, self._queue)
+                dispatcher = Dispatcher(self._screener, self._jobs, self._queue, exact=self._exact)
                 self._dispatcher = dispatcher
                 weakref.finalize(self, dispatcher.close, 0.0).atexit = False
             return dispatcher
@@ -276,6 +289,12 @@ class Pool:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _take_result(outcome: Outcome) -> Result:
+    if outcome.result is None:
+        raise RuntimeError("an item was hashed but not matched")
+    return outcome.result
 
 
 def _forget_all() -> None:

@@ -43,6 +43,7 @@ def rescan(
     every: bool = False,
     threads: int = 1,
     unscreened: Counter[str] | None = None,
+    as_stored: bool = False,
 ) -> Iterator[Result]:
     """Yield the Results of cached inputs that hit a record, in the order of hashing.
 
@@ -59,17 +60,24 @@ def rescan(
         every: Also yield inputs without a hit, which is slower.
         threads: The number of threads that search.
         unscreened: A counter, to which unscreened inputs without a Result are added by reason.
+        as_stored: Do not skip inputs that `outdated` counts: compare the hashes that there are. The
+            matches of these inputs are right, but they may lack some.
 
     Raises:
         TypeError: If `screener` is not a Screener.
         OutputError: If the cache is damaged, closed or in use.
     """
     check_screener(screener, "rescan()")
-    return _decide_cached(screener, cache, every, check_threads(threads), unscreened)
+    return _decide_cached(screener, cache, every, check_threads(threads), unscreened, as_stored)
 
 
 def _decide_cached(
-    screener: Screener, cache: HashCache, every: bool, threads: int, unscreened: Counter[str] | None
+    screener: Screener,
+    cache: HashCache,
+    every: bool,
+    threads: int,
+    unscreened: Counter[str] | None,
+    as_stored: bool,
 ) -> Iterator[Result]:
     done = 0
     # Inputs that a scan replaces during the first round get new numbers, for the second round.
@@ -81,7 +89,7 @@ def _decide_cached(
                 numbers = cache.list_numbers(first, end)
             else:
                 numbers = _find_candidates(screener, cache, first, end, threads)
-            settings = _settings(screener, cache)
+            settings = set(cache.list_settings()) if as_stored else _settings(screener, cache)
             for offset in range(0, len(numbers), _DECISION_BATCH):
                 items = list(
                     cache.load_inputs(numbers[offset : offset + _DECISION_BATCH], settings)

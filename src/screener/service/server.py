@@ -22,6 +22,7 @@ from screener.service.limits import Buffer
 from screener.service.matching import Matcher
 from screener.service.metrics import Metrics
 from screener.service.problems import Problem
+from screener.service.reverse import Reverse
 from screener.service.settings import Settings
 
 _log = logging.getLogger(__name__)
@@ -40,6 +41,7 @@ class Service:
         keys: The keys, or None if every request may do everything.
         metrics: The counts.
         buffer: The memory for bodies.
+        reverse: The hashes of uploads, or None if none are stored.
 
     Raises:
         ServiceError: If the keys cannot be read.
@@ -50,18 +52,22 @@ class Service:
         self.settings = settings
         self.keys = None if settings.keys is None else Keys.load(settings.keys)
         policy = Policy() if settings.policy is None else Policy.load(settings.policy)
+        keeps = settings.keep_hashes is not None
         screener = Screener(
             [HashList.open(path) for path in settings.lists],
             policy=policy,
             extra_kinds=[PDQ] if settings.hma else (),  # of which HMA's clients ask for the hashes
         )
-        self.pool = Pool(screener, jobs=settings.jobs, queue=settings.queue)
+        self.pool = Pool(screener, jobs=settings.jobs, queue=settings.queue, exact=keeps)
         self.matcher = Matcher(lambda: self.screener)
         self.buffer = Buffer(settings.buffered_bytes)
         self.metrics = Metrics()
         self.metrics.watch_lists(lambda: self.screener)
         self.metrics.buffered.set_function(lambda: self.buffer.taken)
         self.metrics.ready.set_function(lambda: not self.find_problems())
+        self.reverse: Reverse | None = None
+        if keeps:
+            self.reverse = Reverse(settings, lambda: self.screener, self.metrics.registry)
         self.stopping = False
         # Called in a thread: before each look for newer lists, and at the end.
         self.before_refresh: list[Callable[[], None]] = []
@@ -81,6 +87,8 @@ class Service:
         """Start the workers, and look for newer lists from now on. Raises WorkerError."""
         await asyncio.to_thread(self.screener.warm)
         await asyncio.to_thread(self.pool.__enter__)
+        if self.reverse is not None:
+            self.reverse.start()
         self._tasks = [
             asyncio.create_task(self._watch_lists()),
             asyncio.create_task(self._watch_workers()),
@@ -96,6 +104,8 @@ class Service:
         self.matcher.close()
         for end in self.on_stop:
             await asyncio.to_thread(end)
+        if self.reverse is not None:
+            await asyncio.to_thread(self.reverse.stop)
 
     def check(self) -> None:
         """Raise a Problem if nothing may be screened, since a list is too old."""
@@ -154,6 +164,8 @@ class Service:
         self.pool.adopt(screener)
         self._expires = _find_expiry(screener)
         self.metrics.swaps.inc()
+        if self.reverse is not None:
+            self.reverse.after_swap()
         states = ", ".join(f"{one.name}:{one.generation}" for one in screener.lists)
         _log.info("lists in use: %s", states)
 

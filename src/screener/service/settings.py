@@ -43,7 +43,11 @@ class Settings:
         hma_evidence: Let its file look-ups answer with matches by evidence too.
         hma_digest_distance: The distance that it states for digests; HMA's own is "-".
         keep_hashes: Days for which the hashes of uploads are stored, or None to store none.
-        keep_file: The file that they are stored in.
+        keep_weights: Store the weights of PDQs too, to match newer lists by evidence.
+        state: The folder of those hashes, and of events that wait for delivery.
+        matches_file: A file to which stored uploads that match newer lists are appended.
+        webhook_url: A URL to which they are sent.
+        webhook_secret: A file with the secrets that sign them.
     """
 
     lists: tuple[Path, ...]
@@ -72,7 +76,11 @@ class Settings:
     hma_evidence: bool = False
     hma_digest_distance: str = "-"
     keep_hashes: float | None = None
-    keep_file: Path | None = None
+    keep_weights: bool = False
+    state: Path | None = None
+    matches_file: Path | None = None
+    webhook_url: str | None = None
+    webhook_secret: Path | None = None
 
     def __post_init__(self) -> None:
         if not self.lists:
@@ -81,11 +89,27 @@ class Settings:
             raise ServiceError("TLS needs both a certificate and its key")
         if self.hma and self.hma_state is None:
             raise ServiceError("HMA's API needs a folder for its banks: name it with --hma-state")
+        self._check_kept()
         if self.keys is None and not is_loopback(self.host):
             raise ServiceError(
                 f"without keys the service listens only on this machine, not on {self.host}: make"
                 " a key with `screener serve-key` and name its file with --keys, or use 127.0.0.1"
             )
+
+    def _check_kept(self) -> None:
+        uses = (self.state, self.matches_file, self.webhook_url)
+        if self.keep_hashes is None:
+            if any(one is not None for one in uses) or self.keep_weights:
+                raise ServiceError(
+                    "a state folder, a file of matches and a webhook are for stored hashes: give"
+                    " --keep-hashes"
+                )
+        elif self.state is None or uses[1:] == (None, None):
+            raise ServiceError(
+                "--keep-hashes needs --state, and --matches-file or --webhook-url to report to"
+            )
+        if (self.webhook_url is None) != (self.webhook_secret is None):
+            raise ServiceError("a webhook needs both --webhook-url and --webhook-secret")
 
 
 def is_loopback(host: str) -> bool:

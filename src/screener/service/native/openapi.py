@@ -39,6 +39,16 @@ _LIST = {
     "description": "Compare with this list only; may be repeated.",
     "schema": {"type": "array", "items": {"type": "string"}},
 }
+_ID = {
+    "name": "id",
+    "in": "query",
+    "description": "The caller's id of each file, in their order: the `input` of its Result.",
+    "schema": {
+        "type": "array",
+        "uniqueItems": True,
+        "items": {"type": "string", "pattern": "^[A-Za-z0-9_.:/@=+-]{1,200}$"},
+    },
+}
 _RESULTS = {
     "oneOf": [
         _ref("Result"),
@@ -90,7 +100,7 @@ _PATHS = {
             {200: _json(_RESULTS, "A Result, or one for each file of a form, in their order.")},
             _SCREENING_ERRORS,
             operationId="screen",
-            parameters=[_LIST],
+            parameters=[_LIST, _ID],
             requestBody=_FILES,
         )
     },
@@ -104,7 +114,7 @@ _PATHS = {
             },
             _SCREENING_ERRORS,
             operationId="hook",
-            parameters=[_LIST],
+            parameters=[_LIST, _ID],
             requestBody=_FILES,
         )
     },

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import re
+import secrets
 
 from starlette.requests import Request
 from starlette.responses import Response
 
+from screener.screening.input.hash_item import HashedInput
 from screener.screening.result import Result, Verdict
 from screener.service.endpoint import VERDICT
 from screener.service.limits import read_body, unless_gone
 from screener.service.native.multipart import is_multipart, parse_multipart
 from screener.service.problems import Problem, json_response
 from screener.service.server import Service
+
+_UPLOAD_ID = re.compile(r"[\w.:/@=+-]{1,200}", re.ASCII)
 
 # Of the Results of one request, the first of these decides.
 _ORDER = (Verdict.MATCH, Verdict.UNSCREENED, Verdict.NO_MATCH)
@@ -31,6 +36,19 @@ def find_lists(service: Service, request: Request) -> frozenset[str] | None:
     return names
 
 
+def find_ids(request: Request) -> list[str]:
+    """Return the ids of uploads that a request gives. Raises a Problem for malformed ones."""
+    if not request.scope["query_string"]:
+        return []
+    ids: list[str] = request.query_params.getlist("id")
+    if len(set(ids)) < len(ids) or not all(map(_UPLOAD_ID.fullmatch, ids)):
+        raise Problem(
+            400, "bad_id", "an id has 1 to 200 letters, digits and ._:/@=+- and is given once",
+            close=True,
+        )  # fmt: skip
+    return ids
+
+
 async def screen(service: Service, request: Request) -> Response:
     """Screen the file in the body, or the files of a form."""
     results = await _screen_body(service, request)
@@ -47,6 +65,13 @@ async def hook(service: Service, request: Request) -> Response:
     204: no match. 451: a match. 422: something was not screened. No other status is a verdict.
     """
     results = await _screen_body(service, request)
+    response = _answer_by_status(results)
+    if service.reverse is not None:
+        response.headers["Upload-Id"] = ", ".join(result.input or "" for result in results)
+    return response
+
+
+def _answer_by_status(results: list[Result]) -> Response:
     worst = min(results, key=lambda result: _ORDER.index(result.verdict))
     if worst.verdict is Verdict.NO_MATCH:
         return Response(status_code=204)
@@ -60,7 +85,7 @@ async def hook(service: Service, request: Request) -> Response:
 async def _screen_body(service: Service, request: Request) -> list[Result]:
     """Return the Results of the files in a body: at least one."""
     service.check()
-    lists = find_lists(service, request)
+    lists, ids = find_lists(service, request), find_ids(request)
     content_type = request.headers.get("content-type", "")
     with service.buffer.account() as account:
         body = await read_body(request, account, service.settings.body_bytes)
@@ -71,9 +96,18 @@ async def _screen_body(service: Service, request: Request) -> list[Result]:
             files = [(part.filename, part.content) for part in parts if part.filename is not None]
             if not files:
                 raise Problem(400, "no_file", "the form has no file: a part with a file name")
-        results = await unless_gone(request, _screen_files(service, files, lists))
-    for result in results:
+        if ids and len(ids) != len(files):
+            raise Problem(400, "bad_id", f"there are {len(ids)} ids for {len(files)} files")
+        if not ids and service.reverse is not None:
+            ids = [secrets.token_hex(16) for _ in files]
+        if ids:
+            files = [(name, content) for name, (_, content) in zip(ids, files, strict=True)]
+        screened = await unless_gone(request, _screen_files(service, files, lists))
+    results = [result for result, _ in screened]
+    for result, hashed in screened:
         service.metrics.count_result(result)
+        if service.reverse is not None:
+            service.reverse.keep(hashed, result, lists)
     verdicts = {result.verdict for result in results}
     request.scope[VERDICT] = str(next(one for one in _ORDER if one in verdicts))
     return results
@@ -81,11 +115,11 @@ async def _screen_body(service: Service, request: Request) -> list[Result]:
 
 async def _screen_files(
     service: Service, files: list[tuple[str | None, bytes]], lists: frozenset[str] | None
-) -> list[Result]:
+) -> list[tuple[Result, HashedInput]]:
     seconds = service.settings.answer_seconds
     tasks = [
         asyncio.ensure_future(
-            service.pool.ascreen(content, name=name, timeout=seconds, lists=lists)
+            service.pool.ascreen_hashed(content, name=name, timeout=seconds, lists=lists)
         )
         for name, content in files
     ]
