@@ -15,7 +15,7 @@ import pytest
 from command_process import put_in_path
 from exchange_samples import ICSE, MD5, NCMEC, NSRL, STOPNCII, TAT, UPDATES, VICS20
 
-from screener import HashList, Policy, Verdict
+from screener import HashList, Policy, Pool, Screener, Verdict
 from screener.cli.app import cli
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -55,13 +55,14 @@ def test_the_four_lines_of_the_readme_find_the_mirrored_picture(folder, capsys):
 
 
 def test_the_asyncio_example_screens_uploads_in_order(folder):
-    """The functions of docs/asyncio.md give one result an upload, in the order of the uploads."""
-    (code,) = python_blocks("docs/asyncio.md")
+    """The function of docs/uploads.md gives one result an upload, in the order of the uploads."""
+    (code,) = python_blocks("docs/uploads.md")
     names: dict = {}
-    exec(compile(code, "docs/asyncio.md", "exec"), names)
+    exec(compile(code, "docs/uploads.md", "exec"), names)
     uploads = [(folder / "photo.jpg").read_bytes(), b"", (folder / "photo.jpg").read_bytes()]
 
-    results = asyncio.run(names["check_all"](uploads))
+    with Pool(Screener(HashList.open("known.list")), jobs=1) as pool:
+        results = asyncio.run(names["check_all"](pool, uploads))
 
     assert [r.verdict for r in results] == [Verdict.MATCH, Verdict.UNSCREENED, Verdict.MATCH]
 

@@ -12,7 +12,7 @@ import PIL
 import pytest
 from drawn_videos import clip, panned
 from heic_files import heic
-from paths import PROGRAMS, REPOSITORY
+from paths import PROGRAMS
 from picture_bytes import png, saved
 from PIL import Image
 
@@ -26,10 +26,10 @@ CALLS = [
     "screen video", first_calls.BY_OPENCV, "match", "match_many", "HashList.open",
     "HashList.search", "HashList.lookup", "HashList.holders", "HashList.info",
     "HammingIndex.search", "hash_item", "pdq", "pdq.compute_batch", "classic", "digest", "refresh",
-    "warm", "HashCache", "output and audit", "report", "scan", "to_thread",
+    "warm", "HashCache", "output and audit", "report", "scan", "to_thread", "Pool",
 ]  # fmt: skip
 FOLLOWING = 2  # calls that an interpreter makes behind its first: so each is made in three
-SLOW = ("scan", first_calls.BY_OPENCV)
+SLOW = ("scan", "Pool", first_calls.BY_OPENCV)
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,6 @@ def folder(tmp_path_factory, scene):
     (made / "mp4").write_bytes(clip(panned(scene, 1, 20)))
     pixels = np.asarray(picture)
     (made / "pixels").write_bytes(pixels.tobytes())
-    (made / "asyncio.md").write_bytes((REPOSITORY / "docs" / "asyncio.md").read_bytes())
     values = {
         "pdq": pdq.compute(pixels).text,
         "md5": digest.compute((made / "png").read_bytes())[0].text,
@@ -82,7 +81,7 @@ def test_first_calls_of_eight_threads_return_what_one_thread_gets(folder, tmp_pa
     assert {call: others for call, (_, others) in answers.items() if others} == {}
     for call, (alone, _) in answers.items():
         assert "Error" not in str(alone), call
-        if call.startswith(("screen", "match", "scan", "to_thread")):
+        if call.startswith(("screen", "match", "scan", "to_thread", "Pool")):
             told = alone[0] if isinstance(alone, list) else alone
             assert told["verdict"] == "match", call
     written = (first_calls.THREADS + 1) * ("output and audit" in answers)

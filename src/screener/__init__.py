@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from screener.lists.terms import Terms
     from screener.reporting import audit, output
     from screener.scanning.cache.hash_cache import HashCache
+    from screener.scanning.pool import Pool
     from screener.scanning.rescan import rescan
     from screener.scanning.scan import scan
     from screener.screening.policy import Policy
@@ -32,6 +33,7 @@ __all__ = [
     "HashList",
     "Match",
     "Policy",
+    "Pool",
     "Reason",
     "Result",
     "Screener",
@@ -55,6 +57,7 @@ _MODULES = {
     "HashList": "lists.hashlist",
     "Match": "screening.result",
     "Policy": "screening.policy",
+    "Pool": "scanning.pool",
     "Reason": "screening.result",
     "Result": "screening.result",
     "Screener": "screening.screener",

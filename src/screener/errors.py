@@ -1,12 +1,15 @@
 """The exceptions of this library, for callers' mistakes and broken files.
 
 ScreenerError
+├── Busy              a pool has no room for another item at present
 ├── ClusterError      a Ray cluster cannot be reached, or a node of it cannot serve
 ├── HashError         a hash, its text or an array to hash or search has the wrong form
 ├── IndexFileError    an index file is damaged, is another file, or is newer than this version
 ├── ListError         a hash list cannot be opened, is damaged, or cannot import a file
 ├── OutputError       a file of results, a report, a log or a cache cannot be written
 ├── HotlineError      a step of a case is not allowed, or a hotline's files are unusable
+├── PoolClosed        a pool was closed before it had the Result of an item
+├── ServiceError      the settings or keys of the HTTP service are wrong
 ├── PolicyError       a policy has an unknown kind or setting, or a value out of range
 ├── WorkerError       the worker processes of a scan cannot be started
 └── MediaError        an input cannot be decoded; has the reason of its Result
@@ -59,6 +62,21 @@ class ScreenerError(Exception):
     """The base class of all exceptions of this library."""
 
 
+class Busy(ScreenerError):
+    """A Pool has no room for another item at present; it was not screened, so try again later.
+
+    `seconds` is the time since the pool became full. It counts as full until half of its queue is
+    free.
+    """
+
+    def __init__(self, message: str, seconds: float) -> None:
+        super().__init__(message)
+        self.seconds = seconds
+
+    def __reduce__(self) -> tuple[type["Busy"], tuple[str, float]]:
+        return Busy, (str(self), self.seconds)
+
+
 class ClusterError(ScreenerError):
     """A Ray cluster cannot be reached, is busy, or has a node with another list."""
 
@@ -91,8 +109,16 @@ class HotlineError(ScreenerError):
         self.values = values
 
 
+class PoolClosed(ScreenerError):
+    """A Pool was closed before it had the Result of an item, which is unscreened."""
+
+
 class PolicyError(ScreenerError, ValueError):
     """A policy has an unknown kind or setting, or a value out of range."""
+
+
+class ServiceError(ScreenerError):
+    """The HTTP service cannot start: a setting, a file of keys or an address is wrong."""
 
 
 class WorkerError(ScreenerError):

@@ -5,14 +5,13 @@ It writes as JSON, of each, what one thread alone gets, and what else any of the
 
 import asyncio
 import json
-import re
 import sys
 import threading
 from pathlib import Path
 
 import numpy as np
 
-from screener import HammingIndex, HashCache, HashList, Policy, Screener, audit, output, scan
+from screener import HammingIndex, HashCache, HashList, Policy, Pool, Screener, audit, output, scan
 from screener.hashing import classic, digest, pdq
 from screener.hashing.hash import KINDS, Hash
 from screener.media.name import Name
@@ -35,16 +34,15 @@ def calls(folder, own):
     numbers = np.random.default_rng(1).integers(0, 256, (999, 32), np.uint8)
     index = HammingIndex.build(numbers)
     cache = HashCache.open(own / "cache")
+    pool = Pool(engine, jobs=2)
     lines = output.open_jsonl(own / "lines")
     log = audit.open_log(own / "log", engine)
     result = engine.unscreened(Name("a"), "empty", "no bytes")
 
-    def by_the_example():
-        """Results by `check_all` of docs/asyncio.md, whose executor has threads of its own."""
-        (code,) = re.findall(r"```python\n(.*?)```", files["asyncio.md"].decode(), re.DOTALL)
-        names = {}
-        exec(code.replace('"known.list"', repr(str(known.path))), names)
-        return asyncio.run(names["check_all"]([files["png"], b"", files["jpg"]]))
+    async def by_threads():
+        """Results by asyncio, whose executor has threads of its own."""
+        uploads = (files["png"], b"", files["jpg"])
+        return await asyncio.gather(*(asyncio.to_thread(engine.screen, one) for one in uploads))
 
     def kept():
         made = engine.hasher.hash(folder / "png")
@@ -94,7 +92,8 @@ def calls(folder, own):
         "output and audit": written,
         "report": reported,
         "scan": lambda: list(scan(engine, folder / "png", jobs=1)),
-        "to_thread": by_the_example,
+        "to_thread": lambda: asyncio.run(by_threads()),
+        "Pool": lambda: pool.screen(files["jpg"]),
     }
 
 

@@ -15,6 +15,7 @@ from screener import (
     HashList,
     Match,
     Policy,
+    Pool,
     Reason,
     Result,
     Screener,
@@ -24,6 +25,7 @@ from screener import (
     rescan,
     scan,
 )
+from screener.errors import Busy
 from screener.hashing import digest
 from screener.hashing.hash import KINDS
 
@@ -74,6 +76,23 @@ def screen_file_objects(engine: Screener, archive: zipfile.ZipFile) -> list[Resu
         tempfile.SpooledTemporaryFile() as spooled,
     ):
         return engine.screen_many([file, packed, member, spooled, io.BytesIO()])
+
+
+async def screen_uploads(engine: Screener, upload: bytes) -> list[Result]:
+    """A Pool takes what a Screener does, in threads and in tasks of asyncio."""
+    with (
+        Pool(engine, jobs=1, seconds=5, memory=1 << 30, queue=9) as pool,
+        tempfile.SpooledTemporaryFile() as spooled,
+    ):
+        newer: Screener = pool.refresh()
+        try:
+            made = [pool.screen(Path("photo.jpg"), name="a"), newer.screen(upload)]
+            return [*made, await pool.ascreen(spooled, timeout=1), await pool.ascreen(upload)]
+        except Busy as busy:
+            print(busy.seconds + 1)
+            return []
+        finally:
+            pool.close(9.5)
 
 
 def digest_file_objects(archive: zipfile.ZipFile) -> list[tuple[Hash, ...]]:

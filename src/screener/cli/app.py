@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from screener.cli import change_list, inspect_list, streams, usage_errors
+from screener.cli import change_list, inspect_list, serve, streams, usage_errors
 from screener.cli.audit import audit
 from screener.cli.bench import bench
 from screener.cli.calibrate import calibrate
@@ -31,6 +31,7 @@ from screener.system.installation import __version__
 
 SECTIONS = {
     "Screen": (scan, rescan, match, hash_),
+    "Serve": serve.COMMANDS,
     "Lists": (import_, export, *inspect_list.COMMANDS, *change_list.COMMANDS),
     "Hotline": (report, *cases.COMMANDS, *operators.COMMANDS),
     "Tools": (audit, bench, calibrate, views),

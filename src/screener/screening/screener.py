@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import screener._core as _core
-from screener.errors import HashError, ListError, MediaError, PolicyError
+from screener.errors import HashError, ListError, MediaError, PolicyError, some
 from screener.hashing.hash import KINDS, Hash, HashKind
 from screener.lists.hashlist import HashList
 from screener.media import source
@@ -43,6 +43,7 @@ _warned_lists: set[Path] = set()  # lists whose pixel versions were reported
 _warned_names: set[str] = set()  # names of `list_evidence` that were reported
 _NO_NAME = Name()
 _MAX_CLOCK_SKEW_SECONDS = 300.0  # by which an importer's clock may be ahead
+_MAX_SELECTIONS = 64  # of a Screener's lists, whose Screeners are cached
 
 VERSIONS: tuple[tuple[str, str | int], ...] = (
     ("screener", __version__),
@@ -121,6 +122,7 @@ class Screener:
         self._verdict_rules = VerdictRules(self.lists, self.policy)
         self._bare_hash_matcher = BareHashMatcher(self.lists, self.policy, self.clearing_floors)
         self._cached_template: Result | None = None
+        self._selections: dict[frozenset[str], Screener] = {}
         self._hashing_policy = self.policy
         if any(self._verdict_rules.compares_videos(hash_list) for hash_list in self.lists):
             sampling = replace(self.policy.sampling, against_videos=True)
@@ -358,6 +360,26 @@ class Screener:
             return self
         return Screener(lists, policy=self.policy)
 
+    def select(self, names: Collection[str]) -> Screener:
+        """Return the Screener of the lists with these names, under the same policy.
+
+        It can decide what this one's `hasher` hashed. Raises ListError if there is no such list or
+        no name.
+        """
+        chosen = frozenset(names)
+        if unknown := chosen - {hash_list.name for hash_list in self.lists}:
+            raise ListError(f"there is no list {some(sorted(unknown))}")
+        if len(chosen) == len(self.lists):
+            return self
+        selected = self._selections.get(chosen)
+        if selected is None:
+            lists = [hash_list for hash_list in self.lists if hash_list.name in chosen]
+            selected = Screener(lists, policy=self.policy)
+            if len(self._selections) >= _MAX_SELECTIONS:
+                self._selections.clear()
+            self._selections[chosen] = selected
+        return selected
+
     def _result_template(self) -> Result:
         """Return the Result of a nameless item without hits, from which all others are made.
 
@@ -468,10 +490,11 @@ def _parse_names(inputs: Any, count: int) -> list[Name]:
     labels = list(inputs)
     if len(labels) != count:
         raise HashError(f"inputs must be as many as items: {len(labels)} for {count} items")
-    return [_parse_name(label) for label in labels]
+    return [parse_name(label) for label in labels]
 
 
-def _parse_name(label: Any) -> Name:
+def parse_name(label: Any) -> Name:
+    """Return the Name of an item. Raises HashError if it is neither text nor None."""
     # A Result could not carry a number.
     if label is not None and not isinstance(label, str | bytes | PathLike):
         raise HashError(f"the name of an item must be text, got {type(label).__name__}")

@@ -221,12 +221,15 @@ def test_a_daemonic_process_has_workers_too():
     assert process.exitcode == 0
 
 
-def test_a_process_that_starts_no_others_is_told_what_to_do(monkeypatch):
+def test_a_process_of_another_library_starts_workers(monkeypatch):
     """As one of Celery's, which has classes of its own in the place of `multiprocessing`'s."""
-    monkeypatch.setattr(multiprocessing, "current_process", lambda: SimpleNamespace(daemon=True))
+    other = SimpleNamespace(daemon=True)
+    monkeypatch.setattr(multiprocessing.process, "_current_process", other)
 
-    with pytest.raises(WorkerError, match="--pool threads"):
-        list(map_ordered(Counting(), [__file__], jobs=1))
+    assert list(map_ordered(Counting(), [__file__], jobs=1)) == [
+        {"size": os.stat(__file__).st_size}
+    ]
+    assert multiprocessing.current_process() is other
 
 
 def test_a_working_folder_that_has_gone_is_named(tmp_path, monkeypatch):

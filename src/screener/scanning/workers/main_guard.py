@@ -33,11 +33,11 @@ _FROZEN_ADVICE = (
 def check_startable() -> None:
     """Raise WorkerError if this process cannot start a worker that loads its program.
 
-    The program may not come from a file, or Python cannot start processes from this one. In a
-    worker, do the same as `exit_if_loading`.
+    The program may not come from a file, or its working folder may be gone. In a worker, do the
+    same as `exit_if_loading`.
     """
     exit_if_loading()
-    _check_process()
+    _check_folder()
     main = sys.modules["__main__"]
     file = getattr(main, "__file__", None)
     if getattr(main, "__spec__", None) is not None or file is None or hasattr(sys, "frozen"):
@@ -50,16 +50,8 @@ def check_startable() -> None:
         )
 
 
-def _check_process() -> None:
-    """Raise WorkerError if Python cannot start processes from this process or its folder."""
-    current = multiprocessing.current_process()
-    if not isinstance(current, process.BaseProcess):
-        kind = f"{type(current).__module__}.{type(current).__name__}"
-        raise WorkerError(
-            f"no worker process can be started by a {kind}:"
-            " scan in a process that is none of that library's; a worker of Celery can be started"
-            " with --pool threads"
-        )
+def _check_folder() -> None:
+    """Raise WorkerError if Python cannot start processes from this process's folder."""
     try:
         os.getcwd()
     except OSError as error:

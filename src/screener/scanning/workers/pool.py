@@ -45,6 +45,23 @@ class Workers(Generic[T]):
         worker = min(self._workers, key=lambda worker: len(worker.tasks))
         return worker if worker.free else None
 
+    def idle(self) -> Worker[T] | None:
+        """Return a worker without a task, or None. It is ready, unless no worker is."""
+        idle = [worker for worker in self._workers if not worker.tasks]
+        if any(worker.ready for worker in self._workers):
+            idle = [worker for worker in idle if worker.ready]
+        return idle[0] if idle else None
+
+    @property
+    def ready(self) -> bool:
+        """Whether all processes are ready for tasks."""
+        return all(worker.ready for worker in self._workers)
+
+    @property
+    def busy(self) -> bool:
+        """Whether any worker has a task."""
+        return any(worker.tasks for worker in self._workers)
+
     def collect(self, awaited: Awaited | None = None) -> list[FinishedTask[T]]:
         """Wait for at least one finished task and return all finished ones.
 
@@ -81,6 +98,18 @@ class Workers(Generic[T]):
             worker.close()
 
 
+def poll(
+    groups: Iterable[Workers[T]], awaited: Awaited | None = None, seconds: float | None = None
+) -> list[FinishedTask[T]]:
+    """Wait up to `seconds` for a finished task or the awaited input; return all finished tasks.
+
+    Idle workers that died are replaced, so that the next task need not wait for that.
+    """
+    workers = [worker for group in groups for worker in group._workers]
+    waited = _wait_for_workers(workers, awaited, seconds)
+    return [done for worker in waited for done in worker.collect()]
+
+
 def map_ordered(job: Job[T], paths: Iterable[str], *, jobs: int) -> Iterator[T | HashedInput]:
     """Yield the outcome of a job for each file, in order, with `jobs` processes.
 
@@ -102,15 +131,18 @@ def map_ordered(job: Job[T], paths: Iterable[str], *, jobs: int) -> Iterator[T |
                 yield finished.pop(queue.popleft()).outcome
 
 
-def _wait_for_workers(busy: list[Worker[T]], awaited: Awaited | None) -> list[Worker[T]]:
+def _wait_for_workers(
+    busy: list[Worker[T]], awaited: Awaited | None, seconds: float | None = None
+) -> list[Worker[T]]:
     """Return the workers that have answered, died or exceeded their time limit.
 
-    Wait for the first of them, or for the awaited input.
+    Wait for the first of them, for the awaited input, or for that many seconds.
     """
     with selectors.DefaultSelector() as selector:
         for worker in busy:
             selector.register(worker.answers, selectors.EVENT_READ, worker)
         timeout = max(0.0, min(worker.seconds_left() for worker in busy))
+        timeout = timeout if seconds is None else min(timeout, max(0.0, seconds))
         if awaited is not None and awaited.descriptor is not None:
             selector.register(awaited.descriptor, selectors.EVENT_READ)
         elif awaited is not None:

@@ -28,7 +28,7 @@ class Task:
     mode: HashMode = HashMode.NORMAL
     number: int = 0
     sent: int = 0  # bytes of the order, 0 until it is sent
-    deaths: int = 0  # of idle processes whose next task it was
+    deaths: int = 0  # of processes that were idle before it, or killed
     spent: float = 0.0  # seconds of processor time so far
     harm: MediaError | None = None
     retried: bool = False  # in a fresh process, for lack of memory

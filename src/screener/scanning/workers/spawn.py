@@ -9,9 +9,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from multiprocessing import resource_tracker
 from multiprocessing.context import SpawnProcess
+from multiprocessing.process import BaseProcess
 from threading import Lock, current_thread, main_thread
 from types import FrameType
+from typing import Any
 
+from screener.scanning.workers.main_guard import PROCESS_NAME
 from screener.system import process
 
 
@@ -54,14 +57,39 @@ def limit_blas_threads() -> Iterator[None]:
                 os.environ[name] = before
 
 
-@contextmanager
-def allow_daemonic_start() -> Iterator[None]:
-    """Allow a daemonic process, such as one of `multiprocessing.Pool`, to start a worker.
+_state: Any = multiprocessing.process  # with names that its types leave out
 
-    Python forbids it, since a child might outlive its parent; a worker does not. Only one thread
-    may enter at a time, as inside `limit_blas_threads`.
+
+class _MainProcess(BaseProcess):
+    """A main process, as Python makes one when it loads `multiprocessing`."""
+
+    def __init__(self) -> None:
+        self._identity = ()
+        self._name = "MainProcess"
+        self._parent_pid = None
+        self._popen = None
+        self._closed = False
+        key = _state.AuthenticationString(os.urandom(32))
+        self._config = {"authkey": key, "semprefix": "/mp"}
+
+
+@contextmanager
+def allow_start() -> Iterator[None]:
+    """Allow a process of `multiprocessing.Pool`, or of Celery, to start a worker.
+
+    Python forbids it to a daemonic process, since a child might outlive its parent; a worker does
+    not. A library with process classes of its own, such as Celery, puts an object in the place of
+    Python's that cannot start any. Only one thread may enter at a time, as inside
+    `limit_blas_threads`.
     """
-    current = multiprocessing.current_process()
+    current = _state._current_process
+    if not isinstance(current, BaseProcess):
+        _state._current_process = _MainProcess()
+        try:
+            yield
+        finally:
+            _state._current_process = current
+        return
     daemonic = current.daemon
     if daemonic:
         current.daemon = False
@@ -70,6 +98,20 @@ def allow_daemonic_start() -> Iterator[None]:
     finally:
         if daemonic:
             current.daemon = True
+
+
+def _forget_workers() -> None:
+    """In a fork, forget the workers of the other process.
+
+    Python ends all children that it knows of when the program ends.
+    """
+    for child in list(_state._children):
+        if child.name == PROCESS_NAME:
+            _state._children.discard(child)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_workers)
 
 
 @contextmanager

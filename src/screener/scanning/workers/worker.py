@@ -7,6 +7,7 @@ import math
 import multiprocessing
 import os
 import pickle
+import signal
 import time
 import weakref
 from collections import deque
@@ -50,7 +51,8 @@ _CHUNK_BYTES = 1 << 18
 
 _CRASH = MediaError(str(Reason.CRASHED), "the decoder crashed its process")
 
-# After this many processes died while idle before the same task, that task is taken for the cause.
+# After this many processes died while idle before the same task, or were killed while they ran it,
+# that task is taken for the cause.
 # After this many in a row ended before they were ready, the scan ends.
 _MAX_DEATHS = 3
 
@@ -91,7 +93,7 @@ class Worker(Generic[T]):
         main_guard.check_startable()
         process.fill_standard_streams()  # a daemon may have closed its standard streams
         try:
-            with spawn.delay_interrupts(), spawn.limit_blas_threads(), spawn.allow_daemonic_start():
+            with spawn.delay_interrupts(), spawn.limit_blas_threads(), spawn.allow_start():
                 self._start_process()
         except OSError as error:
             self._end_process()
@@ -133,6 +135,11 @@ class Worker(Generic[T]):
     def free(self) -> bool:
         """Whether the worker can take another target."""
         return len(self.tasks) < self._capacity
+
+    @property
+    def ready(self) -> bool:
+        """Whether the process has started."""
+        return self._usage.arrived
 
     @property
     def short(self) -> bool:
@@ -230,7 +237,9 @@ class Worker(Generic[T]):
             code = self._process.exitcode
             self._check_ready(code)
             _log.warning("a worker process died (exit code %s) and was replaced", code)
-            finished += self._replace(self._usage.number if self._usage.since else 0, _CRASH, spent)
+            # No decoder kills its process. If the system lacks memory, the third kill is the last.
+            is_culprit = self._usage.since and code != -signal.SIGKILL
+            finished += self._replace(self._usage.number if is_culprit else 0, _CRASH, spent)
         elif self._is_late(number):
             self._check_ready(None)
             self.kill()

@@ -1,0 +1,133 @@
+"""The workers of a Pool, for the generations that it matches against."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from screener.errors import WorkerError
+from screener.scanning.inputs.listed_names import Awaited
+from screener.scanning.workers.pool import Workers, poll
+from screener.scanning.workers.protocol import FinishedTask
+from screener.screening.input.hash_item import HashedInput
+from screener.screening.input.hasher import OpenedArchive
+from screener.screening.screener import Screener
+
+_log = logging.getLogger(__name__)
+
+_START_SECONDS = 0.02  # between two checks whether processes have started
+
+# How often in a row all workers are started again, if none of them finishes an item.
+_MAX_RESTARTS = 3
+
+Finished = FinishedTask[HashedInput | OpenedArchive]
+
+
+@dataclass(eq=False)
+class Crew:
+    """Worker processes, and the Screener that their hashes are for.
+
+    A newer Screener takes the place of that one if it needs the same hashes.
+    """
+
+    screener: Screener
+    jobs: int
+    workers: Workers[HashedInput | OpenedArchive] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.start()
+
+    def start(self) -> None:
+        """Start the processes, without waiting for them."""
+        self.workers = Workers(replace(self.screener.hasher, sketches=True), self.jobs)
+
+    def wait(self) -> Crew:
+        """Wait until all processes are ready. If one fails, end all and raise WorkerError."""
+        try:
+            while not self.workers.ready:
+                poll([self.workers], seconds=_START_SECONDS)
+        except BaseException:
+            self.end()
+            raise
+        return self
+
+    def end(self) -> None:
+        """End the processes."""
+        self.workers.__exit__()
+
+
+class Crews:
+    """The crew that gets the next items, and older ones that finish theirs.
+
+    Any thread may call `adopt`; all else is for one thread.
+    """
+
+    def __init__(self, screener: Screener, jobs: int) -> None:
+        """Start workers and wait until they are ready. Raises WorkerError if that fails."""
+        self.current = Crew(screener, jobs).wait()
+        self._retiring: list[Crew] = []
+        self._lock = threading.Lock()
+        self._restarts = 0
+        self._ended = False
+
+    def adopt(self, screener: Screener) -> None:
+        """Match the next items against another Screener.
+
+        If it needs other hashes, start workers for them first. Raises WorkerError if that fails;
+        the workers that there are go on.
+        """
+        if screener.hasher == self.current.screener.hasher:
+            with self._lock:
+                self.current.screener = screener
+            return
+        crew = Crew(screener, self.current.jobs).wait()
+        with self._lock:
+            if self._ended:
+                crew.end()
+                return
+            self._retiring.append(self.current)
+            self.current = crew
+
+    def poll(self, awaited: Awaited, seconds: float | None, *, waits: bool) -> Sequence[Finished]:
+        """Return the tasks that finish next, or within `seconds`; stop for the awaited input.
+
+        If an item `waits`, stop soon if a process may have started. Raises WorkerError if processes
+        end before they are ready; then call `restart`.
+        """
+        with self._lock:
+            for crew in [crew for crew in self._retiring if not crew.workers.busy]:
+                crew.end()
+                self._retiring.remove(crew)
+            crews = [self.current, *self._retiring]
+        if waits and not crews[0].workers.ready:
+            seconds = _START_SECONDS if seconds is None else min(seconds, _START_SECONDS)
+        finished = poll([crew.workers for crew in crews], awaited, seconds)
+        if finished:
+            self._restarts = 0
+        return finished
+
+    def restart(self, error: WorkerError) -> None:
+        """End all workers and start new ones, which know no task. Raises the error if it goes on.
+
+        Something outside ends processes while they start.
+        """
+        self._restarts += 1
+        if self._restarts > _MAX_RESTARTS:
+            raise error
+        _log.warning("all worker processes are started again: %s", error)
+        with self._lock:
+            self._end_all()
+            self.current.start()
+
+    def end(self) -> None:
+        """End all processes."""
+        with self._lock:
+            self._ended = True
+            self._end_all()
+
+    def _end_all(self) -> None:
+        for crew in [self.current, *self._retiring]:
+            crew.end()
+        self._retiring.clear()

@@ -1,0 +1,126 @@
+"""The application: routes, access log and counts."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+import traceback
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from importlib import import_module
+from typing import IO
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from screener.service.endpoint import CALLER, VERDICT
+from screener.service.native.routes import routes as native_routes
+from screener.service.problems import Problem
+from screener.service.server import Service
+
+_log = logging.getLogger(__name__)
+
+
+def create_app(service: Service) -> Starlette:
+    """Return the application of a service, which it starts and stops."""
+    routes: list[BaseRoute] = native_routes(service)
+    if service.settings.hma:
+        routes += import_module("screener.service.hma").routes(service)
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        await service.start()
+        try:
+            yield
+        finally:
+            await service.stop()
+
+    app = Starlette(
+        routes=routes,
+        middleware=[Middleware(Front, service=service)],
+        exception_handlers={HTTPException: _answer_http_error},
+        lifespan=lifespan,
+    )
+    app.router.redirect_slashes = False
+    return app
+
+
+async def _answer_http_error(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    codes = {404: "not_found", 405: "method_not_allowed"}
+    code = codes.get(error.status_code, "bad_request")
+    headers = {"Connection": "close", **(error.headers or {})}  # a body may follow
+    return Problem(error.status_code, code, error.detail, headers=headers).response
+
+
+class Front:
+    """The outermost layer: counts and logs each request, and answers bugs with 500.
+
+    A line of the access log has the pattern of the route, never its path, since that could hold a
+    hash.
+    """
+
+    def __init__(self, app: ASGIApp, *, service: Service) -> None:
+        self._app = app
+        self._metrics = service.metrics
+        self._stream: IO[bytes] = (
+            sys.stdout.buffer
+            if service.settings.access_log is None
+            else service.settings.access_log.open("ab")
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        start, status = time.perf_counter(), 0
+
+        async def send_and_note(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        self._metrics.requests_under_way += 1
+        try:
+            await self._app(scope, receive, send_and_note)
+        except Exception as error:
+            _log_bug(error)
+            if not status:
+                answer = Problem(500, "internal", "a bug in screener, please report it", close=True)
+                await answer.response(scope, receive, send_and_note)
+        finally:
+            self._metrics.requests_under_way -= 1
+            self._note(scope, status, time.perf_counter() - start)
+
+    def _note(self, scope: Scope, status: int, seconds: float) -> None:
+        route = getattr(scope.get("route"), "path", "other")
+        method = scope["method"] if route != "other" else "other"
+        self._metrics.count_request(route, method, status, seconds)
+        line = {
+            "time": round(time.time(), 3),
+            "method": method,
+            "route": route,
+            "status": status,
+            "ms": round(seconds * 1000, 3),
+        }
+        for name, key in (("key", CALLER), ("verdict", VERDICT)):
+            if key in scope:
+                line[name] = scope[key]
+        with suppress(OSError, ValueError):  # a full disk or a closed pipe stops no screening
+            self._stream.write(msgspec.json.encode(line) + b"\n")
+            self._stream.flush()
+
+
+def _log_bug(error: Exception) -> None:
+    # Without the text of the exception, which may contain a listed hash.
+    calls = "".join(traceback.format_tb(error.__traceback__))
+    _log.error("a bug in screener, please report it:\n%s%s", calls, type(error).__name__)

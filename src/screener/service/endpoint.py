@@ -1,0 +1,70 @@
+"""Routes: who may call them, and what becomes of errors."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from screener.service.keys import Role
+from screener.service.limits import ClientGone
+from screener.service.problems import Problem, problem_of
+from screener.service.server import Service
+
+Handler = Callable[[Service, Request], Awaitable[Response]]
+
+# Keys of a scope, for the access log: the name of the caller's key, and the verdict.
+CALLER, VERDICT = "screener.caller", "screener.verdict"
+
+
+class Endpoint:
+    """The application of a route: it checks the key, calls the handler, and answers errors.
+
+    `roles` are those of which a key needs one; None if everybody may call the route.
+    """
+
+    def __init__(
+        self, service: Service, handler: Handler, *roles: Role, free: bool = False
+    ) -> None:
+        self._service = service
+        self._handler = handler
+        self._roles = frozenset(roles)
+        self._free = free
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        request = Request(scope, receive)
+        try:
+            if self._service.keys is not None and not self._free:
+                check_key(self._service, request, self._roles)
+            response = await self._handler(self._service, request)
+        except ClientGone:
+            return
+        except Exception as error:
+            problem = problem_of(error)
+            if problem is None:
+                raise
+            response = problem.response
+        await response(scope, receive, send)
+
+
+def check_key(service: Service, request: Request, roles: frozenset[Role]) -> None:
+    """Raise a Problem if a request has no key with one of the roles; without roles, any key."""
+    keys = service.keys
+    if keys is None:
+        return
+    scheme, _, secret = request.headers.get("authorization", "").partition(" ")
+    key = keys.find(secret.strip()) if scheme.lower() == "bearer" else None
+    if key is None:
+        raise Problem(
+            401, "unauthorized", "send a key: `Authorization: Bearer KEY`",
+            headers={"WWW-Authenticate": "Bearer"}, close=True,
+        )  # fmt: skip
+    request.scope[CALLER] = key.name
+    if roles and not roles & key.roles:
+        raise Problem(
+            403, "forbidden", f"this needs a key with the role {' or '.join(sorted(roles))}",
+            close=True,
+        )  # fmt: skip

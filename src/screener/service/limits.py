@@ -1,0 +1,235 @@
+"""Limits on what a client may send, and how slowly.
+
+The body of a request is read completely before a worker is asked, so a slow client occupies a
+connection and never a worker.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Self
+
+import msgspec
+from starlette.requests import Request
+from uvicorn.protocols.http.httptools_impl import (
+    STATUS_LINE,
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
+
+from screener.service.problems import Problem
+from screener.service.settings import Settings
+
+_MAX_HEADER_BYTES = 64 << 10
+_MAX_HEADERS = 128
+_MAX_DIGITS = 20  # of the length of a body
+_MAX_PIPELINED = 16  # requests that a client may send before it has the answer to the first
+
+
+class ClientGone(Exception):
+    """The client closed the connection before its request was complete."""
+
+
+class Buffer:
+    """The memory for all bodies: `max_bytes`, of which `taken` are in use."""
+
+    def __init__(self, max_bytes: int) -> None:
+        self.max_bytes = max_bytes
+        self.taken = 0
+
+    def account(self) -> Account:
+        """Return the account of one request."""
+        return Account(self)
+
+
+class Account:
+    """The bytes in memory of one request, which are free again at the end of a `with` block."""
+
+    def __init__(self, buffer: Buffer) -> None:
+        self._buffer = buffer
+        self._taken = 0
+
+    def take(self, count: int) -> None:
+        """Take bytes. Raises a Problem if there are too few."""
+        buffer = self._buffer
+        if buffer.taken + count > buffer.max_bytes:
+            raise Problem(503, "busy", "too many bytes of other requests are in memory", close=True)
+        buffer.taken += count
+        self._taken += count
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_raised: object) -> None:
+        self._buffer.taken -= self._taken
+
+
+async def read_body(request: Request, account: Account, max_bytes: int) -> bytes:
+    """Return the body of a request.
+
+    Raises a Problem if it is too large or there is no memory for it at present, and ClientGone if
+    the client closed the connection.
+    """
+    declared = request.headers.get("content-length", "0")
+    if len(declared) > _MAX_DIGITS or int(declared) > max_bytes:  # the parser takes only digits
+        raise _too_large(max_bytes)
+    chunks: list[bytes] = []
+    count = 0
+    while True:
+        message = await request.receive()
+        if message["type"] != "http.request":
+            raise ClientGone
+        if chunk := message.get("body", b""):
+            count += len(chunk)
+            if count > max_bytes:
+                raise _too_large(max_bytes)
+            account.take(len(chunk))
+            chunks.append(chunk)
+        if not message.get("more_body", False):
+            return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+def _too_large(max_bytes: int) -> Problem:
+    return Problem(413, "too_large", f"a body may have {max_bytes} bytes", close=True)
+
+
+class Connection(HttpToolsProtocol):
+    """A connection with limits on its header, its time and the number of others.
+
+    `settings` is what it is limited by.
+    """
+
+    def __init__(self, *, settings: Settings, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self._settings = settings
+        self._refusal = (400, "bad_request", "this is not a valid HTTP request")
+        self._header_bytes = 0
+        self._reading_header = True
+        self._timer: asyncio.TimerHandle | None = None
+        self._stalled: asyncio.TimerHandle | None = None
+        self._running: RequestResponseCycle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Refuse the connection if there are too many."""
+        super().connection_made(transport)
+        if len(self.connections) > self._settings.connections:
+            self._refuse(503, "busy", "there are too many connections")
+            return
+        self._limit_time(self._settings.header_seconds)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the connection, and the requests that wait in it."""
+        self._limit_time(None)
+        self.resume_writing()
+        self._disconnect()
+        super().connection_lost(exc)
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._running = cycle
+        super()._start_asgi_task(cycle, app)
+
+    def _disconnect(self) -> None:
+        """Let the request under way be without an answer, and begin no other.
+
+        It is not always `cycle`, which is the last of several.
+        """
+        self.pipeline.clear()
+        if self._running is not None:
+            self._running.disconnected = True
+            self._running.message_event.set()
+
+    def data_received(self, data: bytes) -> None:
+        """Parse data, unless the connection was refused."""
+        if self.transport.is_closing():
+            return
+        if self._reading_header:
+            self._header_bytes += len(data)
+        super().data_received(data)
+        if self._reading_header and self._header_bytes > _MAX_HEADER_BYTES:
+            self._refuse(431, "header_too_large", "the header of the request is too large")
+        elif self._timer is None and self._is_idle():  # line breaks alone begin no request
+            self._limit_time(self._settings.idle_seconds)
+
+    def _is_idle(self) -> bool:
+        is_answered = self.cycle is None or self.cycle.response_complete
+        return is_answered and self.timeout_keep_alive_task is None
+
+    def on_message_begin(self) -> None:
+        """Limit the time for the header."""
+        super().on_message_begin()
+        self._reading_header, self._header_bytes = True, 1
+        self._limit_time(self._settings.header_seconds)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Add a header; refuse the request for one after the body."""
+        if not self._reading_header:
+            raise ValueError("a trailer")
+        super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        """Start the request, unless its header is too large or too many others wait."""
+        size = sum(len(name) + len(value) for name, value in self.headers) + len(self.url)
+        if size > _MAX_HEADER_BYTES or len(self.headers) > _MAX_HEADERS:
+            self._refusal = (431, "header_too_large", "the header of the request is too large")
+            raise ValueError("too large")
+        if len(self.pipeline) >= _MAX_PIPELINED:
+            self._refusal = (400, "bad_request", "too many requests wait in this connection")
+            raise ValueError("too many")
+        self._reading_header = False
+        self._limit_time(self._settings.body_seconds)
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """End the limit of time."""
+        self._limit_time(None)
+        super().on_message_complete()
+
+    def pause_writing(self) -> None:
+        """Limit the time in which the client reads its answer."""
+        super().pause_writing()
+        self._stalled = self.loop.call_later(self._settings.body_seconds, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """End that limit."""
+        if self._stalled is not None:
+            self._stalled.cancel()
+            self._stalled = None
+        super().resume_writing()
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse a request that cannot be parsed."""
+        self._refuse(*self._refusal)
+
+    def _limit_time(self, seconds: float | None) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = None if seconds is None else self.loop.call_later(seconds, self._expire)
+
+    def _expire(self) -> None:
+        """End a connection whose request did not come in time, with 408 if some of it came."""
+        self._timer = None
+        if self.transport.is_closing():
+            return
+        if self._header_bytes == 0:
+            self.transport.abort()
+        else:
+            self._refuse(408, "too_slow", "the request did not come in time")
+
+    def _refuse(self, status: int, code: str, message: str) -> None:
+        """Answer with an error, unless this request has the beginning of an answer, and end the
+        connection.
+        """
+        self._limit_time(None)
+        running = self._running
+        is_answered = running is not None and running.response_started and (
+            not running.response_complete or (running is self.cycle and not self._reading_header)
+        )  # fmt: skip
+        if not is_answered:
+            body = msgspec.json.encode({"error": {"code": code, "message": message}})
+            head = (
+                b"content-type: application/json\r\nconnection: close\r\ncontent-length: "
+                + str(len(body)).encode()
+            )
+            self.transport.write(STATUS_LINE[status] + head + b"\r\n\r\n" + body)
+        self._disconnect()
+        self.transport.close()

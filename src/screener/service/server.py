@@ -1,0 +1,191 @@
+"""The Service: lists, workers, keys and counts of one server process."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import logging
+import random
+import time
+
+from PIL import Image
+
+from screener.errors import Busy, PolicyError, ScreenerError, WorkerError
+from screener.lists.hashlist import HashList
+from screener.scanning.pool import Pool
+from screener.screening.policy import Policy
+from screener.screening.screener import Screener
+from screener.service.keys import Keys
+from screener.service.limits import Buffer
+from screener.service.matching import Matcher
+from screener.service.metrics import Metrics
+from screener.service.problems import Problem
+from screener.service.settings import Settings
+
+_log = logging.getLogger(__name__)
+
+_JITTER = 0.2  # of the time between two looks, so that many servers do not look at once
+_PROBE_SECONDS = 5.0  # between two pictures that show whether workers work
+
+
+class Service:
+    """What the routes of a service share.
+
+    Attributes:
+        settings: The settings.
+        pool: The workers; its Screener has the generations in use.
+        matcher: The look-up of hashes without a worker.
+        keys: The keys, or None if every request may do everything.
+        metrics: The counts.
+        buffer: The memory for bodies.
+
+    Raises:
+        ServiceError: If the keys cannot be read.
+        ScreenerError: If a list or the policy cannot be used.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.keys = None if settings.keys is None else Keys.load(settings.keys)
+        policy = Policy() if settings.policy is None else Policy.load(settings.policy)
+        screener = Screener([HashList.open(path) for path in settings.lists], policy=policy)
+        self.pool = Pool(screener, jobs=settings.jobs, queue=settings.queue)
+        self.matcher = Matcher(lambda: self.screener)
+        self.buffer = Buffer(settings.buffered_bytes)
+        self.metrics = Metrics()
+        self.metrics.watch_lists(lambda: self.screener)
+        self.metrics.buffered.set_function(lambda: self.buffer.taken)
+        self.metrics.ready.set_function(lambda: not self.find_problems())
+        self.stopping = False
+        self._list_error: str | None = None
+        self._workers_work = True
+        self._expires = _find_expiry(screener)
+        self._tasks: list[asyncio.Task[None]] = []
+
+    @property
+    def screener(self) -> Screener:
+        """The Screener of the generations in use."""
+        return self.pool.screener
+
+    async def start(self) -> None:
+        """Start the workers, and look for newer lists from now on. Raises WorkerError."""
+        await asyncio.to_thread(self.screener.warm)
+        await asyncio.to_thread(self.pool.__enter__)
+        self._tasks = [
+            asyncio.create_task(self._watch_lists()),
+            asyncio.create_task(self._watch_workers()),
+        ]
+
+    async def stop(self) -> None:
+        """End the workers; what is under way then has no answer."""
+        self.stopping = True
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.to_thread(self.pool.close, 1.0)
+        self.matcher.close()
+
+    def check(self) -> None:
+        """Raise a Problem if nothing may be screened, since a list is too old."""
+        if time.time() > self._expires:
+            raise Problem(
+                503, "list_too_old", "a list is older than the policy allows: import a newer file"
+            )
+
+    def find_problems(self) -> list[str]:
+        """Return why the service is not ready: an empty list if it is."""
+        problems = []
+        if self.stopping:
+            problems.append("stopping")
+        if time.time() > self._expires:
+            problems.append("list_too_old")
+        if self._list_error is not None:
+            problems.append("list_unavailable")
+        if not self._workers_work:
+            problems.append("no_workers")
+        return problems
+
+    async def refresh(self) -> None:
+        """Move to the newest generations of the lists; look at the files of keys.
+
+        Raises ScreenerError if that fails; the service continues with the old ones.
+        """
+        try:
+            newest = await asyncio.to_thread(self._open_newest)
+            if newest is not self.screener:
+                await asyncio.to_thread(self.swap, newest)
+            self._list_error = None
+        except PolicyError:  # too old, which `check` refuses too
+            self._list_error = None
+            raise
+        except ScreenerError as error:
+            self._list_error = type(error).__name__
+            raise
+
+    def _open_newest(self) -> Screener:
+        newest = self.screener.refresh()
+        if newest is not self.screener:
+            newest.warm()
+        return newest
+
+    def swap(self, screener: Screener) -> None:
+        """Match what comes from now on against another Screener.
+
+        It blocks while new workers start, if the lists have other kinds of hashes. Raises
+        WorkerError if that fails.
+        """
+        self.pool.adopt(screener)
+        self._expires = _find_expiry(screener)
+        self.metrics.swaps.inc()
+        states = ", ".join(f"{one.name}:{one.generation}" for one in screener.lists)
+        _log.info("lists in use: %s", states)
+
+    def reload_keys(self) -> None:
+        """Read the file of keys again. Raises ServiceError; the old keys stay then."""
+        if self.settings.keys is not None:
+            self.keys = Keys.load(self.settings.keys)
+
+    async def _watch_lists(self) -> None:
+        while True:
+            await asyncio.sleep(
+                self.settings.poll_seconds * random.uniform(1 - _JITTER, 1 + _JITTER)
+            )
+            try:
+                await asyncio.to_thread(self.reload_keys)
+                await self.refresh()
+            except ScreenerError as error:
+                self.metrics.failed_refreshes.inc()
+                _log.warning("the service continues with what it has: %s", error)
+            except Exception as error:
+                self.metrics.failed_refreshes.inc()
+                _log.error("a look for newer lists failed: %s", type(error).__name__)
+
+    async def _watch_workers(self) -> None:
+        while True:
+            try:
+                await self.pool.ascreen(_PICTURE, timeout=self.settings.answer_seconds)
+                self._workers_work = True
+            except Busy:
+                pass
+            except (WorkerError, TimeoutError):
+                self._workers_work = False
+            except Exception as error:  # a list's, which is reported elsewhere
+                _log.warning("a probe failed: %s", type(error).__name__)
+            await asyncio.sleep(_PROBE_SECONDS)
+
+
+def _find_expiry(screener: Screener) -> float:
+    """Return the time from which a list is older than the policy allows."""
+    if screener.policy.max_list_age is None:
+        return float("inf")
+    oldest = max(hash_list.age_s() for hash_list in screener.lists)
+    return time.time() - oldest + screener.policy.max_list_age
+
+
+def _draw_picture() -> bytes:
+    file = io.BytesIO()
+    Image.new("L", (8, 8), 128).save(file, "PNG")
+    return file.getvalue()
+
+
+_PICTURE = _draw_picture()

@@ -1,0 +1,97 @@
+"""The server process: listening, signals, and a graceful stop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import ssl
+from collections.abc import Iterator
+from functools import partial
+
+import uvicorn
+
+from screener.errors import ServiceError
+from screener.service.app import create_app
+from screener.service.limits import Connection
+from screener.service.server import Service
+
+_log = logging.getLogger(__name__)
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+class _Server(uvicorn.Server):
+    """A server that is not ready for a while before it stops listening.
+
+    So a load balancer sends it nothing more by the time that it does.
+    """
+
+    def __init__(self, config: uvicorn.Config, service: Service) -> None:
+        super().__init__(config)
+        self._service = service
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Let signals begin the stop, until this ends."""
+        loop = asyncio.get_running_loop()
+        for number in _SIGNALS:
+            loop.add_signal_handler(number, self._begin_stop)
+        try:
+            yield
+        finally:
+            for number in _SIGNALS:
+                loop.remove_signal_handler(number)
+
+    def _begin_stop(self) -> None:
+        if self._service.stopping:  # a second signal
+            self.should_exit = self.force_exit = True
+            return
+        self._service.stopping = True
+        grace = self._service.settings.grace_seconds
+        asyncio.get_running_loop().call_later(grace, setattr, self, "should_exit", True)
+
+    async def startup(self, sockets: object = None) -> None:
+        """Listen, and log the address."""
+        await super().startup()
+        for server in self.servers:
+            for listener in server.sockets:
+                host, port = listener.getsockname()[:2]
+                scheme = "https" if self.config.is_ssl else "http"
+                shown = f"[{host}]" if ":" in host else host
+                _log.info("listening on %s://%s:%d", scheme, shown, port)
+
+
+def serve(service: Service) -> None:
+    """Serve until SIGTERM or SIGINT, then finish what is under way.
+
+    Raises ServiceError if the address or the certificate cannot be used.
+    """
+    settings = service.settings
+    config = uvicorn.Config(
+        create_app(service),
+        host=settings.host,
+        port=settings.port,
+        http=partial(Connection, settings=settings),  # type: ignore[arg-type]
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=int(settings.idle_seconds),
+        timeout_graceful_shutdown=int(settings.drain_seconds),
+        ssl_certfile=settings.tls_cert,
+        ssl_keyfile=settings.tls_key,
+    )
+    try:
+        config.load()
+    except (OSError, ssl.SSLError) as error:
+        raise ServiceError(f"the certificate or its key cannot be used: {error}") from None
+    server = _Server(config, service)
+    try:
+        server.run()
+    except SystemExit:
+        raise ServiceError(
+            f"cannot listen on {settings.host}, port {settings.port}: see the message above"
+        ) from None

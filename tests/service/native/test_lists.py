@@ -1,0 +1,71 @@
+"""`/v1/lists` and opinions of entries."""
+
+import pytest
+from served import error_of, serving
+from service_lists import make_lists
+
+from screener import HashList
+
+OPINION = {"entry": "one", "state": "disputed", "by": "ann", "reason": "a stock photo"}
+
+
+def test_lists_are_shown_with_what_they_hold(server, shared_lists):
+    """Names, generations, ages, kinds and counts; no path."""
+    status, body = server.get("/v1/lists")
+
+    known, more = (HashList.open(path) for path in shared_lists)
+    assert status == 200
+    assert [one["name"] for one in body["lists"]] == ["known", "more"]
+    for shown, hash_list in zip(body["lists"], (known, more), strict=True):
+        assert shown["generation"] == hash_list.generation
+        assert shown["stamp"] == hash_list.stamp()
+        assert shown["kinds"] == dict(hash_list.kinds)
+        assert shown["states"] == {"confirmed": 1}
+        assert 0 <= shown["age_s"] <= hash_list.age_s()
+    assert str(known.path.parent) not in str(body)
+
+
+@pytest.fixture(scope="module")
+def changing(tmp_path_factory, files, values):
+    """A server of lists that tests may change."""
+    folder = tmp_path_factory.mktemp("changing")
+    known, more = make_lists(folder, files, values)
+    with serving("--list", known, "--list", more) as server:
+        yield server
+
+
+def test_an_opinion_is_visible_with_its_answer(changing, files):
+    """The generation that it made decides the next upload."""
+    before = changing.post("/v1/screen", files["listed"])[1]
+
+    status, body = changing.send("/v1/lists/known/opinions", OPINION)
+
+    after = changing.post("/v1/screen", files["listed"])[1]
+    assert (status, body) == (201, {"list": "known", "generation": 2})
+    assert [one["state"] for one in before["matches"]] == ["confirmed"] * len(before["matches"])
+    assert {one["state"] for one in after["matches"]} == {"disputed"}
+    assert after["lists"][0]["generation"] == 2
+
+
+@pytest.mark.parametrize(
+    ("path", "change", "expected"),
+    [
+        ("nope", {}, (404, "no_such_list")),
+        ("known", {"entry": "nope"}, (404, "no_such_entry")),
+        ("known", {"source": "nope"}, (404, "no_such_entry")),
+        ("known", {"state": "seed"}, (409, "refused")),
+        ("known", {"reason": ""}, (409, "refused")),
+        ("known", {"by": "two\nlines"}, (409, "refused")),
+        ("known", {"by": 3}, (400, "bad_request")),
+        ("known", {"more": "x"}, (400, "bad_request")),
+        ("known", {"reason": "x" * 70_000}, (413, "too_large")),
+    ],
+)
+def test_wrong_opinions_are_refused(changing, path, change, expected):
+    """With a code, and without a new generation."""
+    before = changing.get("/v1/lists")[1]["lists"][0]["generation"]
+
+    answer = changing.send(f"/v1/lists/{path}/opinions", OPINION | change)
+
+    assert error_of(answer) == expected
+    assert changing.get("/v1/lists")[1]["lists"][0]["generation"] == before

@@ -1,0 +1,135 @@
+"""Keys: what each allows, and that no secret is stored."""
+
+import json
+
+import pytest
+from command_process import refused, screener
+from pool_accidents import until
+from served import serving
+
+from screener.errors import ServiceError
+from screener.service.keys import Keys, Role, add_key, remove_key
+
+ALLOWED = {
+    "screen": {"/v1/screen", "/v1/hook"},
+    "match": {"/v1/match"},
+    "curate": {"/v1/lists/known/opinions"},
+    "metrics": {"/metrics"},
+}
+FREE = {"/v1/health/live", "/v1/health/ready", "/v1/openapi.json"}
+
+
+def test_a_key_is_found_by_its_secret_alone(tmp_path):
+    """Its file has the name, the roles and a digest, and only its owner may read it."""
+    path = tmp_path / "keys.json"
+    secrets = {name: add_key(path, name, [Role(name)]) for name in ALLOWED}
+
+    keys = Keys.load(path)
+
+    assert {secret: keys.find(secret).name for secret in secrets.values()} == {
+        secret: name for name, secret in secrets.items()
+    }
+    assert all(keys.find(secret).roles == {Role(name)} for name, secret in secrets.items())
+    assert keys.find("") is None
+    assert keys.find(secrets["screen"][:-1]) is None
+    assert path.stat().st_mode & 0o777 == 0o600
+    text = path.read_text()
+    assert not any(secret[10:30] in text for secret in secrets.values())
+    assert len(set(secrets.values())) == len(secrets)
+
+
+def test_a_removed_key_is_unknown(tmp_path):
+    """The others stay; a file without any is refused, as it would let nobody in."""
+    path = tmp_path / "keys.json"
+    first, second = (add_key(path, name, [Role.MATCH]) for name in ("first", "second"))
+
+    remove_key(path, "first")
+
+    keys = Keys.load(path)
+    assert (keys.find(first), keys.find(second).name) == (None, "second")
+    remove_key(path, "second")
+    with pytest.raises(ServiceError, match="has no key"):
+        Keys.load(path)
+    with pytest.raises(ServiceError, match="no key second"):
+        remove_key(path, "second")
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["", "[]", "{}", '{"keys": [1]}', '{"keys": [{"name": "a", "roles": ["no"], "sha256": "00"}]}',
+     '{"keys":[{"name":"a","roles":["root"],"sha256":"' + "0" * 64 + '"}]}', "[" * 100_000],
+)  # fmt: skip
+def test_another_file_is_no_file_of_keys(tmp_path, content):
+    """It is refused, and nothing is added to it."""
+    path = tmp_path / "keys.json"
+    path.write_text(content)
+
+    with pytest.raises(ServiceError):
+        Keys.load(path)
+    with pytest.raises(ServiceError):
+        add_key(path, "name", [Role.SCREEN])
+    assert path.read_text() == content
+
+
+def test_the_command_prints_a_key_once(tmp_path):
+    """Names are unique, and a key has a role."""
+    path = tmp_path / "keys.json"
+
+    done = screener("serve-key", path, "--name", "ann", "--role", "screen", "--role", "match")
+
+    assert Keys.load(path).find(done.stdout.strip()).roles == {Role.SCREEN, Role.MATCH}
+    assert "has a key ann" in refused("serve-key", path, "--name", "ann", "--role", "match")
+    assert "--role is missing" in refused("serve-key", path, "--name", "bob")
+    assert screener("serve-key", path, "--name", "ann", "--remove").returncode == 0
+    assert json.loads(path.read_text()) == {"keys": []}
+
+
+def call(server, path, secret):
+    """Return the answer to a request of a path with a key."""
+    headers = {} if secret is None else {"Authorization": f"Bearer {secret}".strip()}
+    method = "GET" if path in FREE | {"/metrics", "/v1/lists"} else "POST"
+    answer = server.client.request(
+        method, path, headers=headers | {"Content-Type": "application/json"}, content=b"{"
+    )
+    return answer.status_code, answer.headers.get("www-authenticate"), answer.content
+
+
+def test_routes_ask_for_keys_with_their_roles(lists, tmp_path):
+    """401 without a known key, 403 for another role; health is free. A key that is removed while
+    the server runs is unknown soon.
+    """
+    path = tmp_path / "keys.json"
+    secrets = {name: add_key(path, name, [Role(name)]) for name in ALLOWED}
+    everything = FREE | {"/v1/lists"} | set.union(*ALLOWED.values())
+    with serving("--list", lists[0], "--keys", path, "--poll-seconds", 0.5) as server:
+        for route in everything:
+            for secret in (None, "", "screener_guess", secrets["screen"][:-1]):
+                status, scheme, _ = call(server, route, secret)
+                assert (status == 401 and scheme == "Bearer") == (route not in FREE), route
+            for name, secret in secrets.items():
+                status, _, body = call(server, route, secret)
+                allowed = route in ALLOWED[name] | FREE | {"/v1/lists"}
+                assert (status not in (401, 403)) == allowed, (route, name, body)
+                assert secret.encode() not in body
+        basic = server.client.post("/v1/screen", headers={"Authorization": "Basic YTpi"})
+        assert basic.status_code == 401
+
+        remove_key(path, "metrics")
+        until(lambda: call(server, "/metrics", secrets["metrics"])[0] == 401)
+        assert call(server, "/v1/lists", secrets["match"])[0] == 200
+        names = {line.get("key") for line in server.log}
+        assert names == {None, *ALLOWED}
+        assert not any(secret in str(server.log) for secret in secrets.values())
+
+
+def test_without_keys_only_this_machine_is_served(lists):
+    """Another address is refused, with what to do."""
+    for host in ("0.0.0.0", "::", "192.0.2.1", "example.org"):
+        message = refused("serve", "--list", lists[0], "--host", host, "--port", 0)
+        assert "serve-key" in message
+
+
+def test_the_missing_key_of_a_file_is_reported(tmp_path, lists):
+    """An error that comes before anything is served."""
+    message = refused("serve", "--list", lists[0], "--keys", tmp_path / "nope.json")
+    assert "there is no" in message
