@@ -180,11 +180,9 @@ def test_a_threshold_holds_for_its_list_and_can_be_off(photos, scene):
 
     assert not screen_at("views", photos, copy, evidence={"pdq": beyond + 60}).matches
     assert not screen_at("views", photos, copy, evidence={"pdq": False}).matches
-    assert not screen_at(
-        "views", photos, copy, lists={"known": {"evidence": {"pdq": False}}}
-    ).matches
-    other = {"other": {"pdq": False}}
-    assert screen_at("views", photos, copy, lists=other).matches == (match,)
+    off = {"evidence": {"pdq": False}}
+    assert not screen_at("views", photos, copy, lists={"known": off}).matches
+    assert screen_at("views", photos, copy, lists={"other": off}).matches == (match,)
 
 
 def test_shadow_evidence_is_reported_and_makes_no_match(photos, scene):
@@ -335,10 +333,8 @@ def test_the_effort_is_distance_if_no_list_is_searched_by_evidence(make_list, sc
     digests = make_list([{"id": "D", "md5": "ab" * 16}], name="digests")
     known = make_list([pdq_row(scene(0), "P")])
     for effort in ("evidence", "views"):
-        for off in (
-            {"evidence": {"pdq": False}},
-            {"lists": {"known": {"evidence": {"pdq": False}}}},
-        ):
+        evidence_off = {"evidence": {"pdq": False}}
+        for off in (evidence_off, {"lists": {"known": evidence_off}}):
             assert screen_at(effort, [known, digests], png(scene(1)), **off).effort == "distance"
     on_there = {"evidence": {"pdq": False}, "lists": {"known": {"evidence": {"pdq": 90}}}}
     assert screen_at("evidence", [digests, known], png(scene(1)), **on_there).effort == "evidence"
