@@ -393,6 +393,12 @@ class Result:
         )
 
 
+def would_match_in_line(hit: Mapping[str, Any]) -> bool:
+    """Return `Match.would_match` of a hit in a result line. Raises KeyError without a state."""
+    is_alike = (hit.get("video") or {}).get("rule") == Rule.ALIKE
+    return hit["state"] in MATCHING and not (is_alike or hit.get("uncorroborated"))
+
+
 def is_counted_line(line: Mapping[str, Any]) -> bool:
     """Return `Result.counts` of a result line. Raises KeyError if a field is missing."""
     return _is_counted(line.get("members"), line["matches"], line["reason"])

@@ -6,6 +6,7 @@ import asyncio
 import io
 import logging
 import random
+import threading
 import time
 
 from PIL import Image
@@ -59,6 +60,8 @@ class Service:
         self.stopping = False
         self._list_error: str | None = None
         self._workers_work = True
+        self._policy_error: str | None = None
+        self._changing = threading.Lock()  # else a new policy and new lists undo each other
         self._expires = _find_expiry(screener)
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -111,9 +114,7 @@ class Service:
         Raises ScreenerError if that fails; the service continues with the old ones.
         """
         try:
-            newest = await asyncio.to_thread(self._open_newest)
-            if newest is not self.screener:
-                await asyncio.to_thread(self.swap, newest)
+            await asyncio.to_thread(self._adopt_newest)
             self._list_error = None
         except PolicyError:  # too old, which `check` refuses too
             self._list_error = None
@@ -122,11 +123,12 @@ class Service:
             self._list_error = type(error).__name__
             raise
 
-    def _open_newest(self) -> Screener:
-        newest = self.screener.refresh()
-        if newest is not self.screener:
-            newest.warm()
-        return newest
+    def _adopt_newest(self) -> None:
+        with self._changing:
+            newest = self.screener.refresh()
+            if newest is not self.screener:
+                newest.warm()
+                self.swap(newest)
 
     def swap(self, screener: Screener) -> None:
         """Match what comes from now on against another Screener.
@@ -140,6 +142,30 @@ class Service:
         states = ", ".join(f"{one.name}:{one.generation}" for one in screener.lists)
         _log.info("lists in use: %s", states)
 
+    def reload_policy(self) -> None:
+        """Read the policy file again, and decide by it from now on if it has changed.
+
+        It blocks like `swap`. If the file cannot be used, the old policy stays; the log says so
+        once, and the metrics until it is repaired.
+        """
+        if self.settings.policy is None:
+            return
+        try:
+            policy = Policy.load(self.settings.policy)
+            with self._changing:
+                if policy != self.screener.policy:
+                    screener = Screener(self.screener.lists, policy=policy)
+                    self.pool.adopt(screener)
+                    self._expires = _find_expiry(screener)
+                    self.metrics.policy_reloads.inc()
+                    _log.info("policy in use: %s", policy.fingerprint)
+            self._policy_error = None
+        except ScreenerError as error:
+            if str(error) != self._policy_error:
+                _log.error("the service continues with its old policy: %s", error)
+            self._policy_error = str(error)
+        self.metrics.policy_broken.set(self._policy_error is not None)
+
     def reload_keys(self) -> None:
         """Read the file of keys again. Raises ServiceError; the old keys stay then."""
         if self.settings.keys is not None:
@@ -152,6 +178,7 @@ class Service:
             )
             try:
                 await asyncio.to_thread(self.reload_keys)
+                await asyncio.to_thread(self.reload_policy)
                 await self.refresh()
             except ScreenerError as error:
                 self.metrics.failed_refreshes.inc()
@@ -178,7 +205,7 @@ def _find_expiry(screener: Screener) -> float:
     """Return the time from which a list is older than the policy allows."""
     if screener.policy.max_list_age is None:
         return float("inf")
-    oldest = max(hash_list.age_s() for hash_list in screener.lists)
+    oldest = max((hash_list.age_s() for hash_list in screener.enforced), default=0.0)
     return time.time() - oldest + screener.policy.max_list_age
 
 
