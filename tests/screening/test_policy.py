@@ -96,10 +96,21 @@ def test_a_mapping_changes_only_the_kinds_it_names():
         ({"evidence": {"pdq": 80.0}}, "evidence: pdq must be an integer"),
         ({"evidence": {"pdq": None}}, "evidence: pdq must be an integer"),
         ({"evidence": {"pdq": "80"}}, "evidence: pdq must be an integer"),
-        ({"list_evidence": ["known"]}, "list_evidence must map names of lists to thresholds"),
-        ({"list_evidence": {"known": 80}}, "list_evidence of known must map kinds to bits"),
-        ({"list_evidence": {"known": {"md5": 1}}}, "list_evidence of known: 'md5' has no evidence"),
-        ({"list_evidence": {"known": {"pdq": -1}}}, "list_evidence of known: pdq must be"),
+        ({"lists": ["known"]}, "lists must map names of lists to their settings"),
+        ({"lists": {"known": 80}}, "lists.known must be a table of mode, radius, evidence, ratio"),
+        ({"lists": {"known": {"evidence": {"md5": 1}}}}, "lists.known: evidence: 'md5' has no"),
+        ({"lists": {"known": {"evidence": {"pdq": -1}}}}, "lists.known: evidence: pdq must be"),
+        ({"lists": {"known": {"kind": "pdq"}}}, "lists.known must be a table of mode"),
+        ({"lists": {"known": {"mode": "on"}}}, "lists.known: mode must be one of enforce, shadow"),
+        ({"lists": {"known": {"mode": True}}}, "lists.known: mode must be one of enforce, shadow"),
+        ({"lists": {"known": {"radius": {"pdq": 257}}}}, "lists.known: radius: pdq must be"),
+        ({"lists": {"known": {"radius": {"md5": 1}}}}, "lists.known: radius: 'md5' is not one"),
+        ({"lists": {"known": {"radius": 20}}}, "lists.known: radius must map kinds"),
+        ({"lists": {"known": {"ratio": 1.1}}}, "lists.known: ratio must be a number from 0 to 1"),
+        ({"lists": {"known": {"ratio": -0.1}}}, "lists.known: ratio must be a number from 0 to 1"),
+        ({"lists": {"known": {"ratio": True}}}, "lists.known: ratio must be a number from 0 to 1"),
+        ({"lists": {"known": {"ratio": "0.5"}}}, "lists.known: ratio must be a number from"),
+        ({"lists": {"known": {"ratio": math.nan}}}, "lists.known: ratio must be a number from"),
         ({"shadow_evidence": 1}, "shadow_evidence must be true or false"),
         ({"shadow_evidence": None}, "shadow_evidence must be true or false"),
         *(
@@ -143,7 +154,7 @@ def test_the_ends_of_each_range_are_accepted():
 def test_evidence_counts_by_default_without_views():
     """Every list has a threshold of 80 bits, unless the effort is `distance`."""
     assert (Policy().effort, Policy().shadow_evidence) == (Effort.EVIDENCE, False)
-    assert (dict(Policy().evidence), dict(Policy().list_evidence)) == ({"pdq": 80}, {})
+    assert (dict(Policy().evidence), dict(Policy().lists)) == ({"pdq": 80}, {})
     assert Policy().evidence_threshold("known", "pdq") == 80
     assert Policy(effort="distance").evidence_threshold("known", "pdq") is None
     for effort in ("evidence", Effort.EVIDENCE, "views", Effort.VIEWS):
@@ -161,15 +172,20 @@ def test_a_list_may_have_a_threshold_of_its_own():
     policy = Policy(
         effort="evidence",
         evidence={"pdq": 100},
-        list_evidence={"low": {"pdq": 1}, "off": {"pdq": False}, "same": {}},
+        lists={"low": own(1), "off": own(False), "same": {}},
     )
     thresholds = {name: policy.evidence_threshold(name, "pdq") for name in (*"ab", *LISTS)}
     assert thresholds == {"a": 100, "b": 100, "low": 1, "off": None, "same": 100}
-    off = Policy(effort="views", evidence={"pdq": False}, list_evidence={"on": {"pdq": 256}})
+    off = Policy(effort="views", evidence={"pdq": False}, lists={"on": own(256)})
     assert [off.evidence_threshold(name, "pdq") for name in ("on", "a")] == [256, None]
 
 
 LISTS = ("low", "off", "same")
+
+
+def own(bits):
+    """Settings of a list with its own threshold."""
+    return {"evidence": {"pdq": bits}}
 
 
 def test_known_good_radius_defaults_to_radius():
@@ -186,7 +202,7 @@ def test_numpy_numbers_are_accepted():
     made = Policy(
         radius={"pdq": np.int64(30)},
         evidence={"pdq": np.int64(90)},
-        list_evidence={"known": {"pdq": np.uint8(70)}},
+        lists={"known": own(np.uint8(70))},
         seconds=np.float32(2),
         memory=np.int64(1 << 29),
         insets=np.uint8(3),
@@ -196,7 +212,7 @@ def test_numpy_numbers_are_accepted():
     same = Policy(
         radius={"pdq": 30},
         evidence={"pdq": 90},
-        list_evidence={"known": {"pdq": 70}},
+        lists={"known": own(70)},
         seconds=2,
         memory=1 << 29,
         insets=3,
@@ -219,8 +235,8 @@ def test_a_policy_is_frozen():
         policy.seconds = 1
     with pytest.raises(TypeError):
         policy.radius["pdq"] = 0
-    by_list = Policy(list_evidence={"known": {}}).list_evidence
-    for mapping in (policy.evidence, by_list, by_list["known"]):
+    lists = Policy(lists={"known": {}}).lists
+    for mapping in (policy.evidence, lists, lists["known"].radius, lists["known"].evidence):
         with pytest.raises(TypeError):
             mapping["pdq"] = {}
 
@@ -242,8 +258,8 @@ def test_equal_policies_have_equal_fingerprints_and_others_do_not():
     named = [Policy(effort="views"), Policy(effort=Effort.VIEWS)]
     assert named[0].fingerprint == named[1].fingerprint
     assert Policy(evidence={"pdq": 80}).fingerprint == Policy().fingerprint
-    orders = [{name: {"pdq": 90} for name in names} for names in ("ab", "ba")]
-    assert len({Policy(list_evidence=order).fingerprint for order in orders}) == 1
+    orders = [{name: own(90) for name in names} for names in ("ab", "ba")]
+    assert len({Policy(lists=order).fingerprint for order in orders}) == 1
     twice = Policy(alone=("whash", "dhash", "whash"))
     assert (twice, twice.alone) == (Policy(alone={"dhash", "whash"}), ("dhash", "whash"))
     others = [
@@ -260,9 +276,14 @@ def test_equal_policies_have_equal_fingerprints_and_others_do_not():
         *(Policy(effort=effort) for effort in Effort if effort != Policy().effort),
         Policy(evidence={"pdq": 81}),
         Policy(evidence={"pdq": False}),
-        Policy(list_evidence={"known": {"pdq": 81}}),
-        Policy(list_evidence={"other": {"pdq": 81}}),
-        Policy(list_evidence={"known": {"pdq": False}}),
+        Policy(lists={"known": own(81)}),
+        Policy(lists={"other": own(81)}),
+        Policy(lists={"known": own(False)}),
+        Policy(lists={"known": {"mode": "shadow"}}),
+        Policy(lists={"known": {"mode": "off"}}),
+        Policy(lists={"known": {"radius": {"pdq": 31}}}),
+        Policy(lists={"known": {"radius": {"pdq": 30}}}),
+        Policy(lists={"known": {"ratio": 0.5}}),
         Policy(shadow_evidence=True),
         Policy(insets=0),
         Policy(inset_side=95),
@@ -284,7 +305,14 @@ def test_a_policy_can_be_pickled():
         alone=["ahash"],
         effort="views",
         evidence={"pdq": False},
-        list_evidence={"known": {"pdq": 100}},
+        lists={
+            "known": {
+                "mode": "shadow",
+                "radius": {"pdq": 9},
+                "evidence": {"pdq": 100},
+                "ratio": 0.5,
+            }
+        },
         shadow_evidence=True,
         insets=3,
         inset_side=64,
@@ -297,16 +325,14 @@ def test_a_policy_can_be_pickled():
 
 def test_settings_of_evidence_are_plain_values():
     """JSON has them as they are, and a policy of them is the same."""
-    policy = Policy(
-        effort=Effort.VIEWS, evidence={"pdq": False}, list_evidence={"known": {"pdq": 100}}
-    )
+    policy = Policy(effort=Effort.VIEWS, evidence={"pdq": False}, lists={"known": own(100)})
     settings = json.loads(json.dumps(policy.to_dict()))
-    names = ("effort", "evidence", "list_evidence", "shadow_evidence")
+    names = ("effort", "evidence", "lists", "shadow_evidence")
     some = {name: settings[name] for name in names}
     assert some == {
         "effort": "views",
         "evidence": {"pdq": False},
-        "list_evidence": {"known": {"pdq": 100}},
+        "lists": {"known": {"mode": "enforce", "evidence": {"pdq": 100}, "ratio": 1.0}},
         "shadow_evidence": False,
     }
     assert Policy(**some) == policy
@@ -320,7 +346,8 @@ def test_a_policy_file_has_the_fields_as_keys_and_tables(tmp_path):
         "effort = 'views'\nshadow_evidence = true\ninsets = 3\ninset_side = 64\n"
         "[radius]\npdq = 20\n[known_good_radius]\npdq = 8\n[floor]\npdq = 60\n"
         "[limits]\nframes = 3\n[sampling]\nevery = 2\nscenes = true\n"
-        "[evidence]\npdq = 90\n[list_evidence.known]\npdq = false\n[list_evidence.other]\n"
+        "[evidence]\npdq = 90\n[lists.known]\nmode = 'shadow'\nratio = 0.5\n"
+        "radius.pdq = 20\nevidence.pdq = false\n[lists.other]\nevidence.pdq = 90\n"
     )
 
     assert Policy.load(file) == Policy(
@@ -338,7 +365,10 @@ def test_a_policy_file_has_the_fields_as_keys_and_tables(tmp_path):
         insets=3,
         inset_side=64,
         evidence={"pdq": 90},
-        list_evidence={"known": {"pdq": False}, "other": {"pdq": 90}},
+        lists={
+            "known": {"mode": "shadow", "ratio": 0.5, "radius": {"pdq": 20}, **own(False)},
+            "other": own(90),
+        },
     )
 
 
@@ -378,8 +408,8 @@ def test_a_byte_order_mark_in_a_settings_file_is_ignored(tmp_path, load, text):
         ("evidence = 80", "evidence must map kinds"),
         ("[evidence]\npdq = 0", "evidence: pdq must be an integer from 1 to 256"),
         ("[evidence]\nphash = 8", "'phash' has no evidence"),
-        ("[list_evidence]\nknown = 80", "list_evidence of known must map kinds"),
-        ("[list_evidence.known]\npdq = 300", "list_evidence of known: pdq"),
+        ("[lists]\nknown = 80", "lists.known must be a table"),
+        ("[lists.known.evidence]\npdq = 300", "lists.known: evidence: pdq"),
         ("shadow_evidence = 'yes'", "shadow_evidence must be true or false"),
         ("radius = ", "cannot read"),
         ("\xff", "cannot read"),

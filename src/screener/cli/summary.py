@@ -31,6 +31,7 @@ class Tally:
         self._verdicts: Counter[str] = Counter()
         self._reasons: Counter[str] = Counter()
         self._extras: Counter[str] = Counter()
+        self._shadow: Counter[str] = Counter()
         # Rows instead of Results, which may have a hundred thousand matches.
         self._rows: list[_Row] = []
 
@@ -38,6 +39,8 @@ class Tally:
         """Count a result instead of an earlier run's result of the same input."""
         if self._earlier is not None:
             self._earlier.replace(result)
+        shadow_hits = (hit for hit in result.other_hits if hit.shadow and hit.would_match)
+        self._shadow.update({hit.list for hit in shadow_hits})
         if not result.counts:
             return
         self._verdicts[result.verdict] += 1
@@ -97,6 +100,9 @@ class Tally:
         counts = ", ".join(f"{self.verdicts[verdict]} {verdict}" for verdict in Verdict)
         reasons = ", ".join(f"{n} {reason}" for reason, n in self.reasons.most_common())
         console.print(f"{self.total} screened: {counts}" + (f" ({reasons})" if reasons else ""))
+        for name, number in sorted(self._shadow.items()):
+            hits = f"{counted(number, 'input')} of this run with hits that would match"
+            console.print(escape(printable(f"in shadow: {name}: {hits}")))
         for extra, number in self.extras.most_common():
             missing = f"{counted(number, 'input')} not screened because an extra is missing"
             console.print(escape(f"{missing}: {format_install(extra)}"))

@@ -187,7 +187,7 @@ def _find_candidates(
     candidates = [np.array(cache.find_unclear(first, end, floor), np.int64)]
     if screener.effort is not Effort.DISTANCE:
         candidates.append(np.array(cache.find_weighted(first, end), np.int64))
-    listed = {kind for hash_list in screener.lists for kind in hash_list.kinds}
+    listed = {kind for hash_list in screener.searched for kind in hash_list.kinds}
     for kind in KINDS.values():
         # Frames of listed videos are compared with all PDQs, also those of stills.
         video_kinds = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
 from functools import cached_property, partial
@@ -16,11 +16,19 @@ from typing import Any
 
 from screener.arguments import as_float, integer_within
 from screener.errors import PolicyError, cause
-from screener.hashing.hash import KINDS, HashKind
+from screener.hashing.hash import KINDS
 from screener.hashing.video_frames import FLOOR
 from screener.media.files.allowance import WALL
 from screener.media.files.limits import Limits
 from screener.media.video.sampling.settings import Sampling
+from screener.screening.list_policy import (
+    COMPARED_KINDS,
+    DEFAULT_EVIDENCE,
+    ListPolicy,
+    max_radius,
+    parse_evidence,
+    parse_numbers,
+)
 from screener.system import files
 
 # A worker needs about half of this before it opens a file.
@@ -28,15 +36,9 @@ MIN_MEMORY_BYTES = 128 << 20
 _MAX_MEMORY_BYTES = 1 << 62  # accepted as a resource limit
 _MAX_SECONDS = 1_000_000  # accepted as a timeout
 
-_COMPARED_KINDS = {name: kind for name, kind in KINDS.items() if kind.perceptual or kind.video}
-_DEFAULT_RADII = {name: kind.radius for name, kind in _COMPARED_KINDS.items()}
-_DEFAULT_FLOORS = {name: kind.floor for name, kind in _COMPARED_KINDS.items()}
+_DEFAULT_RADII = {name: kind.radius for name, kind in COMPARED_KINDS.items()}
+_DEFAULT_FLOORS = {name: kind.floor for name, kind in COMPARED_KINDS.items()}
 _WEAK_KINDS = [name for name, kind in KINDS.items() if kind.weak]
-
-
-# Bits of evidence for each kind that has any; docs/evidence.md has the figures.
-_DEFAULT_EVIDENCE: dict[str, int] = {"pdq": 80}
-_MAX_EVIDENCE_BITS = 256
 
 # Each inset is hashed and searched like a picture, so a picture with insets may cost this many.
 _MAX_INSETS = 64
@@ -83,7 +85,8 @@ class Policy:
         effort: How far to go to find edited copies (`Effort`): by default `evidence`, since views
             cost a scan most of its rate. See docs/evidence.md.
         evidence: Bits for `pdq`: evidence of at least so much is a hit; False turns it off.
-        list_evidence: The same for single lists, by name: `{"known": {"pdq": 100}}`.
+        lists: Settings for single lists, by name, as ListPolicy or mappings:
+            `{"known": {"mode": "shadow", "radius": {"pdq": 20}, "evidence": {"pdq": 100}}}`.
         shadow_evidence: Report hits by evidence among `other_hits`, so that they never make a
             match.
         insets: The most parts of a picture that are compared as pictures of their own, by PDQ, from
@@ -106,17 +109,17 @@ class Policy:
     max_list_age: float | None = None
     effort: Effort = Effort.EVIDENCE
     evidence: Mapping[str, int] = field(default_factory=dict)
-    list_evidence: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    lists: Mapping[str, ListPolicy] = field(default_factory=dict)
     shadow_evidence: bool = False
     insets: int = 32
     inset_side: int = 90
 
     def __post_init__(self) -> None:
-        radius = _merge_defaults("radius", _DEFAULT_RADII, self.radius, _max_radius)
-        known_good_radius = _merge_defaults(
-            "known_good_radius", radius, self.known_good_radius, _max_radius
+        radius = _DEFAULT_RADII | parse_numbers("radius", self.radius, find_max=max_radius)
+        known_good_radius = radius | parse_numbers(
+            "known_good_radius", self.known_good_radius, find_max=max_radius
         )
-        floor = _merge_defaults("floor", _DEFAULT_FLOORS, self.floor, lambda _: 100)
+        floor = _DEFAULT_FLOORS | parse_numbers("floor", self.floor, find_max=lambda _: 100)
         if floor["vpdq"] < FLOOR:
             raise PolicyError(f"floor: vpdq must be an integer from {FLOOR} to 100")
         object.__setattr__(self, "radius", MappingProxyType(radius))
@@ -160,15 +163,12 @@ class Policy:
         if self.effort not in list(Effort):
             raise PolicyError(f"effort must be one of {', '.join(Effort)}, not {self.effort!r}")
         object.__setattr__(self, "effort", Effort(self.effort))
-        thresholds = _merge_evidence("evidence", _DEFAULT_EVIDENCE, self.evidence)
-        object.__setattr__(self, "evidence", thresholds)
-        if not isinstance(self.list_evidence, Mapping):
-            raise PolicyError("list_evidence must map names of lists to thresholds")
-        by_list = {
-            str(name): _merge_evidence(f"list_evidence of {name}", thresholds, values)
-            for name, values in self.list_evidence.items()
-        }
-        object.__setattr__(self, "list_evidence", MappingProxyType(by_list))
+        thresholds = DEFAULT_EVIDENCE | parse_evidence("evidence", self.evidence)
+        object.__setattr__(self, "evidence", MappingProxyType(thresholds))
+        if not isinstance(self.lists, Mapping):
+            raise PolicyError("lists must map names of lists to their settings")
+        lists = {str(name): ListPolicy.parse(str(name), one) for name, one in self.lists.items()}
+        object.__setattr__(self, "lists", MappingProxyType(lists))
 
     def __hash__(self) -> int:
         # Mapping proxies are not hashable.
@@ -193,17 +193,26 @@ class Policy:
         settings = {f.name: getattr(self, f.name) for f in fields(self)}
         for name in ("radius", "known_good_radius", "floor", "evidence"):
             settings[name] = dict(settings[name])
-        by_list = self.list_evidence.items()
-        settings["list_evidence"] = {name: dict(thresholds) for name, thresholds in by_list}
+        settings["lists"] = {name: one.to_dict() for name, one in self.lists.items()}
         settings["effort"] = str(self.effort)
         settings["alone"] = list(settings["alone"])
         return settings
+
+    def of_list(self, list_name: str) -> ListPolicy:
+        """Return the settings for a list, which may all be left out."""
+        return self.lists.get(list_name, _NO_LIST_SETTINGS)
+
+    def list_radius(self, list_name: str, kind_name: str, *, known_good: bool = False) -> int:
+        """Return the radius in bits for hits on a list's records of a state; 0 for digests."""
+        radii = self.known_good_radius if known_good else self.radius
+        return self.of_list(list_name).radius.get(kind_name, radii.get(kind_name, 0))
 
     def evidence_threshold(self, list_name: str, kind_name: str) -> int | None:
         """Return the bits of evidence that make a hit on a list, or None if none do."""
         if self.effort is Effort.DISTANCE or self.digests_only:
             return None
-        return self.list_evidence.get(list_name, self.evidence).get(kind_name) or None
+        own = self.of_list(list_name).evidence
+        return own.get(kind_name, self.evidence.get(kind_name)) or None
 
     @property
     def wall_seconds(self) -> float:
@@ -219,8 +228,8 @@ class Policy:
     def load(cls, path: str | PathLike[str]) -> Policy:
         """Return the policy of a TOML file, whose keys are the fields.
 
-        `[radius]`, `[known_good_radius]`, `[floor]`, `[evidence]`, `[list_evidence.NAME]`,
-        `[limits]` and `[sampling]` are tables.
+        `[radius]`, `[known_good_radius]`, `[floor]`, `[evidence]`, `[lists.NAME]`, `[limits]`
+        and `[sampling]` are tables.
         Raises PolicyError if the file cannot be read or a setting is wrong; it names both.
         """
         try:
@@ -233,41 +242,7 @@ class Policy:
             raise PolicyError(f"{path}: {error}") from error
 
 
-def _merge_evidence(
-    setting: str, defaults: Mapping[str, int], values: Mapping[str, int]
-) -> Mapping[str, int]:
-    if not isinstance(values, Mapping):
-        raise PolicyError(f"{setting} must map kinds to bits, such as {{'pdq': 80}}")
-    for name, value in values.items():
-        if name not in _DEFAULT_EVIDENCE:
-            raise PolicyError(f"{setting}: {name!r} has no evidence; only pdq has")
-        if value is not False and integer_within(value, 1, _MAX_EVIDENCE_BITS) is None:
-            raise PolicyError(
-                f"{setting}: {name} must be an integer from 1 to {_MAX_EVIDENCE_BITS}, or false"
-            )
-    chosen = {name: value and int(value) for name, value in values.items()}  # False stays
-    return MappingProxyType({**defaults, **chosen})
-
-
-def _max_radius(kind: HashKind) -> int:
-    return 8 * kind.code_size
-
-
-def _merge_defaults(
-    setting: str,
-    defaults: dict[str, int],
-    values: Mapping[str, int],
-    find_max: Callable[[HashKind], int],
-) -> dict[str, int]:
-    if not isinstance(values, Mapping):
-        raise PolicyError(f"{setting} must map kinds to integers, such as {{'pdq': 31}}")
-    for name, value in values.items():
-        if name not in defaults:
-            raise PolicyError(f"{setting}: {name!r} is not one of {', '.join(defaults)}")
-        max_value = find_max(KINDS[name])
-        if integer_within(value, 0, max_value) is None:
-            raise PolicyError(f"{setting}: {name} must be an integer from 0 to {max_value}")
-    return defaults | {name: int(value) for name, value in values.items()}
+_NO_LIST_SETTINGS = ListPolicy()
 
 
 def _sort_weak_kinds(names: Collection[str]) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from typing import Any
 
 from screener.lists.states import MATCHING, Opinion
 from screener.lists.store.records import Category
+from screener.screening.list_policy import Mode
 from screener.screening.video_rule.agreement import Agreement, Rule
 
 SCHEMA = 1
@@ -56,7 +57,8 @@ class Match:
     - `distance`, `radius`: bits; 0 for a digest; None for a hit by evidence.
     - `evidence`, `threshold`: bits of evidence, and how many were needed; None for a hit by
       distance. `view`: the edit that was undone, or None for the picture as it is.
-    - `shadow`: the policy only watches what evidence would match; the hit makes no match.
+    - `shadow`: the policy only watches what the list, or evidence, would match; the hit makes no
+      match.
     - `orientation`: the rotation or reflection of the input that matches.
     - `region`: `full`; `trimmed`, without its border; `enlarged`, a small picture at twice its
       size; `uncropped`, all coded pixels of a picture of which the file shows a part; `on_black`,
@@ -109,13 +111,23 @@ class Match:
     @property
     def identifies(self) -> bool:
         """True if the hit alone shows that the input is the entry, whatever the entry's state."""
+        return self.would_identify and not self.shadow
+
+    @property
+    def would_identify(self) -> bool:
+        """`identifies`, if nothing were in shadow."""
         is_alike = self.video is not None and self.video.rule is Rule.ALIKE
-        return not (is_alike or self.uncorroborated or self.shadow)
+        return not (is_alike or self.uncorroborated)
 
     @property
     def makes_match(self) -> bool:
         """True if the hit makes the verdict `match`; otherwise it is one of `other_hits`."""
-        return self.state in MATCHING and self.identifies
+        return self.would_match and not self.shadow
+
+    @property
+    def would_match(self) -> bool:
+        """`makes_match`, if nothing were in shadow."""
+        return self.state in MATCHING and self.would_identify
 
     def to_dict(self) -> dict[str, Any]:
         """Return the match as in a result line.
@@ -243,13 +255,23 @@ class Members:
 class ListState:
     """The generation of a list that decided, and its age in seconds.
 
-    `stamp` identifies the generation, even among lists of the same name.
+    `stamp` identifies the generation, even among lists of the same name. `mode` is how the list
+    took part: `enforce`, `shadow`, or `off` if the input was not compared with it, since the policy
+    turns it off or leaves the input out of its sample.
     """
 
     name: str
     generation: int
     stamp: str
     age_s: int
+    mode: Mode = Mode.ENFORCE
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as in a result line: `mode` only if it is not `enforce`."""
+        line = dict(vars(self)) | {"mode": str(self.mode)}
+        if self.mode is Mode.ENFORCE:
+            del line["mode"]
+        return line
 
 
 @dataclass(frozen=True)
@@ -263,8 +285,8 @@ class Result:
     - `detail`: more about the reason, for people. Its wording may change. It contains nothing of
       the input's content and no listed hash.
     - `matches`: the hits that make the verdict `match`, nearest first. `other_hits` never make or
-      cancel one: hits on `seed` and `known_good` records, `uncorroborated` hits, and `alike`
-      videos, of which only single pictures were seen.
+      cancel one: hits on `seed` and `known_good` records, `uncorroborated` hits, `alike` videos, of
+      which only single pictures were seen, and hits in `shadow`.
     - `timeline`: the times of each record in both, for an input with times. A listed video has its
       times in its match.
     - `seconds`: processor time of a scan's workers; None outside of scans.
@@ -371,6 +393,12 @@ class Result:
         )
 
 
+def would_match_in_line(hit: Mapping[str, Any]) -> bool:
+    """Return `Match.would_match` of a hit in a result line. Raises KeyError without a state."""
+    is_alike = (hit.get("video") or {}).get("rule") == Rule.ALIKE
+    return hit["state"] in MATCHING and not (is_alike or hit.get("uncorroborated"))
+
+
 def is_counted_line(line: Mapping[str, Any]) -> bool:
     """Return `Result.counts` of a result line. Raises KeyError if a field is missing."""
     return _is_counted(line.get("members"), line["matches"], line["reason"])
@@ -391,11 +419,14 @@ def _encode_items(items: Iterable[Match | Appearance]) -> str:
 def _decision_fields(
     lists: tuple[ListState, ...], policy: str, versions: tuple[tuple[str, str | int], ...]
 ) -> dict[str, Any]:
-    states = [dict(vars(state)) for state in lists]
-    return {"lists": states, "policy": policy, "versions": dict(versions)}
+    return {
+        "lists": [state.to_dict() for state in lists],
+        "policy": policy,
+        "versions": dict(versions),
+    }
 
 
-@lru_cache(maxsize=1)  # results in a row have the same lists
+@lru_cache(maxsize=8)  # results in a row have the same lists, or take part in several samples
 def _encode_decision(
     lists: tuple[ListState, ...], policy: str, versions: tuple[tuple[str, str | int], ...]
 ) -> str:

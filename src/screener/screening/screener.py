@@ -23,6 +23,7 @@ from screener.media.name import Name, name_of_label
 from screener.media.source import Item
 from screener.screening.input.hash_item import HashedInput
 from screener.screening.input.hasher import Hasher
+from screener.screening.list_policy import Mode
 from screener.screening.matching import video_search
 from screener.screening.matching.bare_hashes import NO_MATCH, UNDECIDED, BareHashMatcher
 from screener.screening.matching.criteria import Criteria
@@ -33,14 +34,15 @@ from screener.screening.matching.evidence_search import (
 )
 from screener.screening.matching.hash_search import collect_queries, match_hashes, search_list
 from screener.screening.matching.hits import HitSummary, InputHits
-from screener.screening.matching.verdict import VerdictRules
+from screener.screening.matching.sample import Sample
+from screener.screening.matching.verdict import VerdictRules, find_enforced
 from screener.screening.policy import Effort, Policy
 from screener.screening.result import ListState, Reason, Result, Verdict
 from screener.system.installation import __version__
 
 _log = logging.getLogger(__name__)
 _warned_lists: set[Path] = set()  # lists whose pixel versions were reported
-_warned_names: set[str] = set()  # names of `list_evidence` that were reported
+_warned_names: set[str] = set()  # names of lists in policies that were reported
 _NO_NAME = Name()
 _MAX_CLOCK_SKEW_SECONDS = 300.0  # by which an importer's clock may be ahead
 _MAX_SELECTIONS = 64  # of a Screener's lists, whose Screeners are cached
@@ -67,16 +69,16 @@ def warn_of_pixel_versions(hash_list: HashList) -> None:
 
 
 def warn_of_unknown_lists(policy: Policy, lists: Iterable[HashList]) -> None:
-    """Log a warning, once per name, if `list_evidence` names a list that is not there.
+    """Log a warning, once per name, if a policy has settings for a list that is not there.
 
     It is no error, since one policy may serve several calls with different lists.
     """
     names = [hash_list.name for hash_list in lists]
-    for unknown in policy.list_evidence.keys() - set(names) - _warned_names:
+    for unknown in policy.lists.keys() - set(names) - _warned_names:
         _warned_names.add(unknown)
         _log.warning(
-            "list_evidence in the policy names %r, but no list here is called that (%s): its"
-            " threshold changes nothing",
+            "the policy has settings for a list %r, but no list here is called that (%s): they"
+            " change nothing",
             unknown,
             ", ".join(names),
         )
@@ -118,21 +120,29 @@ class Screener:
                 f"expected a Policy, got {type(policy).__name__}: use Policy(radius={{'pdq': 31}})"
                 " or Policy.load(path)"
             )
-        for hash_list in self.lists:
+        self._searched = tuple(
+            one for one in self.lists if self.policy.of_list(one.name).mode is not Mode.OFF
+        )
+        self._enforced = find_enforced(self.lists, self.policy)
+        for hash_list in self.enforced:
             _check_age(hash_list, self.policy)
+        for hash_list in self.searched:
             warn_of_pixel_versions(hash_list)
         warn_of_unknown_lists(self.policy, self.lists)
-        is_weighed = any(find_threshold(hash_list, self.policy) for hash_list in self.lists)
-        self._effort = self.policy.effort if is_weighed else Effort.DISTANCE
-        self._verdict_rules = VerdictRules(self.lists, self.policy)
-        self._bare_hash_matcher = BareHashMatcher(self.lists, self.policy, self.clearing_floors)
+        self._weighed = frozenset(
+            one.name for one in self.searched if find_threshold(one, self.policy)
+        )
+        self._sample = Sample(self.searched, self.policy)
+        self._verdict_rules = VerdictRules(self.searched, self.policy)
+        self._bare_hash_matcher = BareHashMatcher(self.searched, self.policy, self.clearing_floors)
         self._cached_template: Result | None = None
+        self._sampled_states: dict[frozenset[str], tuple[ListState, ...]] = {}
         self._selections: dict[frozenset[str], Screener] = {}
         self._hashing_policy = self.policy
-        if any(self._verdict_rules.compares_videos(hash_list) for hash_list in self.lists):
+        if any(self._verdict_rules.compares_videos(hash_list) for hash_list in self.searched):
             sampling = replace(self.policy.sampling, against_videos=True)
             self._hashing_policy = replace(self.policy, sampling=sampling)
-        listed = {kind for hash_list in self.lists for kind in hash_list.kinds}
+        listed = {kind for hash_list in self.searched for kind in hash_list.kinds}
         if "pdq" not in listed:  # listed videos are not compared with insets
             self._hashing_policy = replace(self._hashing_policy, insets=0)
         self._extra_kinds = checked_kinds(extra_kinds)
@@ -147,8 +157,8 @@ class Screener:
         return f"<Screener of {lists}, policy {self.policy.fingerprint}>"
 
     def _is_computed(self, kind: HashKind, listed: set[str]) -> bool:
-        if kind.digest:
-            return kind.name in listed
+        if kind.digest:  # the sample is drawn by SHA-256
+            return kind.name in listed or (kind.name == "sha256" and self._sample.is_partial)
         # Videos are compared by the PDQs of their frames.
         is_needed = kind.name in listed or (kind.name == "pdq" and video_search.KIND in listed)
         return kind.perceptual and kind.computed and is_needed and not self.policy.digests_only
@@ -159,6 +169,16 @@ class Screener:
         return self._lists
 
     @property
+    def searched(self) -> tuple[HashList, ...]:
+        """The lists that the policy does not turn off."""
+        return self._searched
+
+    @property
+    def enforced(self) -> tuple[HashList, ...]:
+        """The lists that make matches: those that are neither off nor in shadow."""
+        return self._enforced
+
+    @property
     def policy(self) -> Policy:
         """The policy."""
         return self._policy
@@ -166,7 +186,7 @@ class Screener:
     @property
     def effort(self) -> Effort:
         """The policy's effort, or `distance` if no list is searched by evidence."""
-        return self._effort
+        return self.policy.effort if self._weighed else Effort.DISTANCE
 
     @property
     def kinds(self) -> tuple[HashKind, ...]:
@@ -310,32 +330,40 @@ class Screener:
         The search for all inputs is done before this returns; each Result is made when requested.
         `threads` search by evidence, which takes longest.
         """
-        hits = [InputHits(item.hashes, video=item.video) for item in items]
+        hits = [self._collect_hits(item) for item in items]
         queries = collect_queries(items, self.policy)
-        for hash_list in self.lists:
+        for hash_list in self.searched:
             kinds = hash_list.kinds
             for kind_queries in queries:
                 if kind_queries.kind.name in kinds:
                     match_hashes(hash_list, kind_queries, hits, self.policy)
             if video_search.KIND in kinds and not self.policy.digests_only:
                 for number, match in video_search.match_videos(hash_list, items, self.policy):
-                    hits[number].add_video(match)
-        for hash_list in self.lists:
+                    if hash_list.name not in hits[number].excluded:
+                        hits[number].add_video(match)
+        for hash_list in self.searched:
             match_evidence(hash_list, items, hits, self.policy, threads=threads)
         template = self._result_template()
         return (
             None
             if input_hits.unsure or self._verdict_rules.depends_on_doubt(item)
-            else self._make_result(item, input_hits.summarize(), template)
+            else self._make_result(item, input_hits.summarize(), template, input_hits.excluded)
             for item, input_hits in zip(items, hits, strict=True)
         )
+
+    def _collect_hits(self, item: HashedInput) -> InputHits:
+        """Return an InputHits without hits, for the lists that an input is compared with."""
+        excluded = self._sample.find_excluded(item)
+        hits = InputHits(item.hashes, video=item.video, excluded=excluded or frozenset())
+        hits.unsure = excluded is None
+        return hits
 
     def has_hit(
         self, kind: HashKind, codes: NDArray[np.uint8], *, threads: int = 1
     ) -> NDArray[np.bool_]:
         """Return for each code whether a listed one is near enough for a match."""
         has_hit, criteria = np.zeros(len(codes), np.bool_), Criteria(self.policy)
-        for hash_list in self.lists:
+        for hash_list in self.searched:
             if kind.name in hash_list.kinds:
                 radius = criteria.max_radius(hash_list, kind)
                 offsets, _, _ = search_list(hash_list, kind, codes, radius, threads)
@@ -365,7 +393,7 @@ class Screener:
         """
         lists = tuple(hash_list.refresh() for hash_list in self.lists)
         if all(new is old for new, old in zip(lists, self.lists, strict=True)):
-            for hash_list in lists:
+            for hash_list in self.enforced:
                 _check_age(hash_list, self.policy)
             return self
         return self.with_lists(lists)
@@ -389,6 +417,7 @@ class Screener:
         selected = self._selections.get(chosen)
         if selected is None:
             lists = [hash_list for hash_list in self.lists if hash_list.name in chosen]
+            _warned_names.update(self.policy.lists)  # this Screener has reported the unknown ones
             selected = Screener(lists, policy=self.policy)
             if len(self._selections) >= _MAX_SELECTIONS:
                 self._selections.clear()
@@ -404,6 +433,7 @@ class Screener:
         cached = self._cached_template
         if cached is not None and [state.age_s for state in cached.lists] == ages:
             return cached
+        self._sampled_states = {}
         self._cached_template = template = Result(
             input=None,
             input_bytes=None,
@@ -416,7 +446,13 @@ class Screener:
             matches=(),
             other_hits=(),
             lists=tuple(
-                ListState(hash_list.name, hash_list.generation, hash_list.stamp(), age)
+                ListState(
+                    hash_list.name,
+                    hash_list.generation,
+                    hash_list.stamp(),
+                    age,
+                    self.policy.of_list(hash_list.name).mode,
+                )
                 for hash_list, age in zip(self.lists, ages, strict=True)
             ),
             policy=self.policy.fingerprint,
@@ -424,8 +460,28 @@ class Screener:
         )
         return template
 
-    def _make_result(self, item: HashedInput, hits: HitSummary, template: Result) -> Result:
-        verdict, reason, detail = self._verdict_rules.decide(item, hits.matches)
+    def _exclude(
+        self, states: tuple[ListState, ...], excluded: frozenset[str]
+    ) -> tuple[ListState, ...]:
+        """Return the states of the lists for an input that some are not compared with."""
+        if not excluded:
+            return states
+        if excluded not in self._sampled_states:  # equal tuples are one object: see `to_json`
+            self._sampled_states[excluded] = tuple(
+                replace(state, mode=Mode.OFF) if state.name in excluded else state
+                for state in states
+            )
+        return self._sampled_states[excluded]
+
+    def _make_result(
+        self,
+        item: HashedInput,
+        hits: HitSummary,
+        template: Result,
+        excluded: frozenset[str] = frozenset(),
+    ) -> Result:
+        verdict, reason, detail = self._verdict_rules.decide(item, hits.matches, excluded)
+        highest = self.policy.effort if self._weighed - excluded else Effort.DISTANCE
         return _fill_template(
             template,
             item.name,
@@ -442,7 +498,8 @@ class Screener:
             extra=item.error.extra if item.error and reason is not None else None,
             archives=item.name.archives,
             same=item.name.same,
-            effort=str(find_effort(item, self._effort)),
+            lists=self._exclude(template.lists, excluded),
+            effort=str(find_effort(item, highest)),
         )
 
 

@@ -34,6 +34,17 @@ class Metrics:
         self.swaps = Counter(
             "screener_list_swaps", "Moves to newer generations.", registry=self.registry
         )
+        self.shadow = Counter(
+            "screener_shadow_matches", "Results that would match if the list were enforced.",
+            ("list",), registry=self.registry,
+        )  # fmt: skip
+        self.policy_reloads = Counter(
+            "screener_policy_reloads", "Changes of the policy.", registry=self.registry
+        )
+        self.policy_broken = Gauge(
+            "screener_policy_broken", "1 if the policy file cannot be used, so the old one counts.",
+            registry=self.registry,
+        )  # fmt: skip
         self.failed_refreshes = Counter(
             "screener_list_refresh_failures", "Failed looks for newer generations.",
             registry=self.registry,
@@ -76,6 +87,8 @@ class Metrics:
             verdict = self.verdicts.labels(str(result.verdict), str(result.reason or ""))
             self._verdicts[key] = verdict
         verdict.inc()
+        for name in {hit.list for hit in result.other_hits if hit.shadow and hit.would_match}:
+            self.shadow.labels(name).inc()
 
     def render(self) -> bytes:
         """Return all metrics as text."""

@@ -6,6 +6,7 @@ import asyncio
 import io
 import logging
 import random
+import threading
 import time
 from collections.abc import Callable
 
@@ -73,8 +74,9 @@ class Service:
         self.before_refresh: list[Callable[[], None]] = []
         self.on_stop: list[Callable[[], None]] = []
         self._list_error: str | None = None
-        self._changing = asyncio.Lock()  # of the lists in use
         self._workers_work = True
+        self._policy_error: str | None = None
+        self._changing = threading.Lock()  # of lists and policy in use
         self._expires = _find_expiry(screener)
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -148,12 +150,15 @@ class Service:
         One change waits for another, so that none undoes another. Raises the errors of `change` and
         `swap`.
         """
-        async with self._changing:
+        await asyncio.to_thread(self._change_lists, change)
+
+    def _change_lists(self, change: Callable[[Screener], Screener]) -> None:
+        with self._changing:
             for prepare in self.before_refresh:
-                await asyncio.to_thread(prepare)
-            newest = await asyncio.to_thread(change, self.screener)
+                prepare()
+            newest = change(self.screener)
             if newest is not self.screener:
-                await asyncio.to_thread(self.swap, newest)
+                self.swap(newest)
 
     def swap(self, screener: Screener) -> None:
         """Match what comes from now on against another Screener.
@@ -169,6 +174,30 @@ class Service:
         states = ", ".join(f"{one.name}:{one.generation}" for one in screener.lists)
         _log.info("lists in use: %s", states)
 
+    def reload_policy(self) -> None:
+        """Read the policy file again, and decide by it from now on if it has changed.
+
+        It blocks like `swap`. If the file cannot be used, the old policy stays; the log says so
+        once, and the metrics until it is repaired.
+        """
+        if self.settings.policy is None:
+            return
+        try:
+            policy = Policy.load(self.settings.policy)
+            with self._changing:
+                if policy != self.screener.policy:
+                    screener = self.screener.with_lists(self.screener.lists, policy=policy)
+                    self.pool.adopt(screener)
+                    self._expires = _find_expiry(screener)
+                    self.metrics.policy_reloads.inc()
+                    _log.info("policy in use: %s", policy.fingerprint)
+            self._policy_error = None
+        except ScreenerError as error:
+            if str(error) != self._policy_error:
+                _log.error("the service continues with its old policy: %s", error)
+            self._policy_error = str(error)
+        self.metrics.policy_broken.set(self._policy_error is not None)
+
     def reload_keys(self) -> None:
         """Read the file of keys again. Raises ServiceError; the old keys stay then."""
         if self.settings.keys is not None:
@@ -181,6 +210,7 @@ class Service:
             )
             try:
                 await asyncio.to_thread(self.reload_keys)
+                await asyncio.to_thread(self.reload_policy)
                 await self.refresh()
             except ScreenerError as error:
                 self.metrics.failed_refreshes.inc()
@@ -214,7 +244,7 @@ def _find_expiry(screener: Screener) -> float:
     """Return the time from which a list is older than the policy allows."""
     if screener.policy.max_list_age is None:
         return float("inf")
-    oldest = max(hash_list.age_s() for hash_list in screener.lists)
+    oldest = max((hash_list.age_s() for hash_list in screener.enforced), default=0.0)
     return time.time() - oldest + screener.policy.max_list_age
 
 

@@ -109,7 +109,7 @@ def test_at_effort_distance_nothing_is_added(photos, benign):
 @pytest.mark.parametrize(
     ("settings", "threshold", "together"),
     [
-        ({"list_evidence": {"known": {"pdq": 120}}}, 120, True),
+        ({"lists": {"known": {"evidence": {"pdq": 120}}}}, 120, True),
         ({"evidence": {"pdq": False}}, None, False),
         ({"shadow_evidence": True}, 80, False),
         ({"evidence": {"pdq": 30}}, 30, True),

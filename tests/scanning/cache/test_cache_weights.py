@@ -116,7 +116,7 @@ def test_any_list_that_is_searched_by_evidence_is(known, listed, folder, make_li
     """Evidence may be off for all lists but one."""
     fill(tmp_path / "c", known, folder, weights=True)
     policy = Policy(
-        effort="evidence", evidence={"pdq": False}, list_evidence={"newer": {"pdq": 80}}
+        effort="evidence", evidence={"pdq": False}, lists={"newer": {"evidence": {"pdq": 80}}}
     )
     expected = rescan_at(tmp_path / "c", listed, EVIDENCE)
     for lists in ([known, listed], [listed, known]):
@@ -125,7 +125,7 @@ def test_any_list_that_is_searched_by_evidence_is(known, listed, folder, make_li
             name: result.matches for name, result in expected.items()
         }
     with HashCache.open(tmp_path / "c") as cache:
-        off = replace(policy, list_evidence={})
+        off = replace(policy, lists={})
         results = list(rescan(Screener([known, listed], policy=off), cache))
     assert {match.by for result in results for match in result.matches} == {"distance"}
 
@@ -266,7 +266,9 @@ def test_evidence_settings_leave_cached_inputs_valid(known, folder, tmp_path):
         DISTANCE,
         EVIDENCE,
         VIEWS,
-        Policy(evidence={"pdq": 90}, list_evidence={"known": {"pdq": 7}}, shadow_evidence=True),
+        Policy(
+            evidence={"pdq": 90}, lists={"known": {"evidence": {"pdq": 7}}}, shadow_evidence=True
+        ),
     ):
         with HashCache.open(tmp_path / "c") as cache:
             assert outdated(Screener(known, policy=policy), cache) == 0

@@ -180,9 +180,9 @@ def test_a_threshold_holds_for_its_list_and_can_be_off(photos, scene):
 
     assert not screen_at("views", photos, copy, evidence={"pdq": beyond + 60}).matches
     assert not screen_at("views", photos, copy, evidence={"pdq": False}).matches
-    assert not screen_at("views", photos, copy, list_evidence={"known": {"pdq": False}}).matches
-    other = {"other": {"pdq": False}}
-    assert screen_at("views", photos, copy, list_evidence=other).matches == (match,)
+    off = {"evidence": {"pdq": False}}
+    assert not screen_at("views", photos, copy, lists={"known": off}).matches
+    assert screen_at("views", photos, copy, lists={"other": off}).matches == (match,)
 
 
 def test_shadow_evidence_is_reported_and_makes_no_match(photos, scene):
@@ -333,19 +333,20 @@ def test_the_effort_is_distance_if_no_list_is_searched_by_evidence(make_list, sc
     digests = make_list([{"id": "D", "md5": "ab" * 16}], name="digests")
     known = make_list([pdq_row(scene(0), "P")])
     for effort in ("evidence", "views"):
-        for off in ({"evidence": {"pdq": False}}, {"list_evidence": {"known": {"pdq": False}}}):
+        evidence_off = {"evidence": {"pdq": False}}
+        for off in (evidence_off, {"lists": {"known": evidence_off}}):
             assert screen_at(effort, [known, digests], png(scene(1)), **off).effort == "distance"
-    on_there = {"evidence": {"pdq": False}, "list_evidence": {"known": {"pdq": 90}}}
+    on_there = {"evidence": {"pdq": False}, "lists": {"known": {"evidence": {"pdq": 90}}}}
     assert screen_at("evidence", [digests, known], png(scene(1)), **on_there).effort == "evidence"
     assert Screener(known).screen(png(scene(1))).effort == "evidence"
     assert Screener(digests).screen(png(scene(1))).effort == "distance"
 
 
-def test_a_threshold_of_an_unknown_list_is_reported_once(photos, caplog):
+def test_settings_of_an_unknown_list_are_reported_once(photos, caplog):
     """It is a slip of the pen, or a policy that serves several calls, so it is no error."""
-    policy = Policy(list_evidence={"knwon": {"pdq": 120}, "known": {"pdq": 100}})
+    policy = Policy(lists={"knwon": {"mode": "off"}, "known": {"evidence": {"pdq": 100}}})
     for _ in range(2):
         Screener(photos, policy=policy)
     (message,) = [record.getMessage() for record in caplog.records if "knwon" in record.message]
-    assert "names 'knwon'" in message
+    assert "settings for a list 'knwon'" in message
     assert "(known)" in message

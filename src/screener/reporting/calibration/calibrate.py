@@ -257,7 +257,7 @@ def _make_curve(
     pictures: _Pictures,
     edit_distances: EditDistances,
 ) -> Curve:
-    policy_radius = policy.radius[kind.name]
+    policy_radius = policy.list_radius(hash_list.name, kind.name)
     radii = range(policy_radius + 1)
     distances = np.array(pictures.distances[kind.name], np.int64)
     edited = len(edit_distances.by_kind[kind.name])

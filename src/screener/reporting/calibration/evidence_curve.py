@@ -13,6 +13,7 @@ from screener.lists.hashlist import HashList
 from screener.reporting.calibration.count import Count
 from screener.reporting.calibration.edits import EDITS
 from screener.reporting.calibration.recall import EditDistances
+from screener.screening.list_policy import Mode
 from screener.screening.policy import Effort, Policy
 
 # Bits of evidence that a curve has at least; it is extended to the policy's threshold.
@@ -59,15 +60,16 @@ def list_thresholds(hash_list: HashList, kinds: Sequence[HashKind], policy: Poli
 def adapt_policy(policy: Policy, hash_list: HashList, thresholds: range) -> Policy:
     """Return the policy of the scan whose hits are counted.
 
-    Each kind is counted as if its hits made a match alone. Hits by evidence make none, so that a
-    picture's views are searched whatever evidence it has without them.
+    The list counts as enforced, whatever its mode, and each kind as if its hits made a match alone.
+    Hits by evidence make none, so that a picture's views are searched whatever evidence it has
+    without them.
     """
     alone = [kind.name for kind in KINDS.values() if kind.weak]
-    if not thresholds:
-        return replace(policy, alone=alone)
-    lowest = {hash_list.name: {PDQ.name: thresholds[0]}}
-    by_list = {**policy.list_evidence, **lowest}
-    return replace(policy, alone=alone, list_evidence=by_list, shadow_evidence=True)
+    own = replace(policy.of_list(hash_list.name), mode=Mode.ENFORCE, ratio=1.0)
+    if thresholds:
+        own = replace(own, evidence={PDQ.name: thresholds[0]})
+        policy = replace(policy, shadow_evidence=True)
+    return replace(policy, alone=alone, lists={**policy.lists, hash_list.name: own})
 
 
 def make_evidence_curve(
@@ -82,7 +84,7 @@ def make_evidence_curve(
         return None
     threshold = policy.evidence_threshold(hash_list.name, PDQ.name)
     evidences = np.array(evidence, np.float64)
-    forms = edit_distances.weigh_forms(policy.radius[PDQ.name])
+    forms = edit_distances.weigh_forms(policy.list_radius(hash_list.name, PDQ.name))
     edited = len(forms)
     recall: tuple[Count, ...] = ()
     by_edit: dict[str, Count] = {}

@@ -14,6 +14,8 @@ from screener.reporting.pages.charts import draw_bars
 from screener.reporting.pages.html import head, opening, text
 from screener.reporting.pages.result_file import parse_mtime
 from screener.reporting.pages.result_summary import Hit, Input, Summary
+from screener.reporting.pages.shadow_counts import ShadowCounts, describe_row
+from screener.screening.list_policy import Mode
 from screener.screening.result import Match, Verdict
 from screener.system.installation import __version__, format_install
 from screener.system.output_file import FileKind, open_private_text
@@ -47,6 +49,7 @@ def render_page(summary: Summary, name: str, *, written: datetime | None = None)
         _render_figures(summary),
         _render_section("Matches", _render_matches(summary)),
         _render_section("Other hits", _render_other_hits(summary)),
+        *_render_shadow(summary.shadow),
         _render_section("Not screened", _render_unscreened(summary)),
         _render_section("Matches by the day of the file", _render_days(summary)),
         *(
@@ -215,7 +218,7 @@ def _render_other_hits(summary: Summary) -> str:
         return ""
     note = (
         "Hits that neither make nor cancel a match: on seeds, on known-good records, by weak kinds"
-        " alone, by evidence in shadow, and on listed videos that share only single pictures:"
+        " alone, in shadow, and on listed videos that share only single pictures:"
         f" {_join_states(summary.other_states)}."
     )
     rows = "".join(
@@ -225,6 +228,25 @@ def _render_other_hits(summary: Summary) -> str:
     table = _render_table((*_HEADINGS, "verdict"), rows, kind="hits")
     more = summary.other_states.total() - len(summary.other_hits)
     return f"<p>{note}</p>{table}{_render_more_note(more)}"
+
+
+def _render_shadow(counts: ShadowCounts) -> list[str]:
+    """Return a section for each list in shadow: what enforcing it would have done."""
+    sections = []
+    for name, of_list in sorted(counts.lists.items()):
+        also = f" {counted(of_list.also, 'other input')} matched anyway." if of_list.also else ""
+        note = (
+            f"Compared with it: {counted(counts.compared[name], 'input')}. Enforced, it would have"
+            f" made {counted(of_list.new, 'more match', 'more matches')}.{also}"
+        )
+        rows = "".join(
+            f"<tr><td>{text(kind)}</td><td>{text(describe_row(by, lowest))}</td>"
+            f'<td class="n">{number:,}</td></tr>'
+            for (kind, by, lowest), number in sorted(of_list.nearness.items())
+        )
+        table = _render_table(("kind", "nearest hit", "inputs"), rows) if rows else ""
+        sections.append(_render_section(f"In shadow: {name}", f"<p>{note}</p>{table}"))
+    return sections
 
 
 def _join_states(states: Counter[str]) -> str:
@@ -346,8 +368,9 @@ def _render_deciders(summary: Summary) -> str:
     return _render_table(("", "", "results"), rows)
 
 
-def _describe_list(name: str, generation: int, stamp: str) -> str:
-    return f"{name}, generation {generation}" + (f" ({stamp})" if stamp else "")
+def _describe_list(name: str, generation: int, stamp: str, mode: str) -> str:
+    shown = f"{name}, generation {generation}" + (f" ({stamp})" if stamp else "")
+    return shown if mode == Mode.ENFORCE else f"{shown}, {mode}"
 
 
 def _render_table(headings: Iterable[str], rows: str, *, kind: str = "few") -> str:

@@ -23,7 +23,8 @@ from screener.reporting.pages.result_file import (
     parse_mtime,
     read_newest_lines,
 )
-from screener.screening.result import Box, Match, is_counted_line
+from screener.reporting.pages.shadow_counts import ShadowCounts
+from screener.screening.result import Box, Match, is_counted_line, would_match_in_line
 from screener.system.installation import EXTRAS
 
 _MAX_SLOWEST = 20
@@ -69,13 +70,15 @@ class Hit:
     """A match or another hit of an input.
 
     `spans` are the seconds in the input and in the listed video, or None if no video is listed.
-    `size` is the picture's width and height if the match has a box and they are known.
+    `would_match`: the hit makes a match, or would if it were not in shadow. `size` is the picture's
+    width and height if the match has a box and they are known.
     """
 
     input: Input
     match: Match
     spans: tuple[tuple[float, ...], tuple[float, ...]] | None
     size: tuple[int, int] | None = None
+    would_match: bool = True
 
     @classmethod
     def parse(
@@ -93,7 +96,6 @@ class Hit:
                 raise ValueError
             view = None if fields["view"] is None else _parse_text(fields, "view")
             found |= {"evidence": evidence, "threshold": threshold, "view": view}
-            found["shadow"] = fields.get("shadow") is True
         else:
             radius, distance = int(fields["radius"]), int(fields["distance"])
             if not 0 <= distance <= radius <= 8 * kind.code_size:
@@ -113,10 +115,12 @@ class Hit:
             time=float(fields["time"]),
             category=(),
             box=_parse_box(fields.get("box")),
+            shadow=fields.get("shadow") is True,
         )
         video = fields.get("video")
         spans = video and (tuple(video["input_span"]), tuple(video["listed_span"]))
-        return cls(input, match, spans or None, _find_size(match, media))
+        would_match = would_match_in_line(fields)
+        return cls(input, match, spans or None, _find_size(match, media), would_match)
 
 
 def _parse_box(value: Any) -> Box | None:
@@ -153,7 +157,7 @@ class _Line:
     effort: str
     policy: str
     versions: str
-    lists: list[tuple[str, int, str]]
+    lists: list[tuple[str, int, str, str]]
     matches: list[Hit]
     other_hits: list[Hit]
     mtime: datetime | None
@@ -183,7 +187,12 @@ class _Line:
             policy=_parse_text(fields, "policy"),
             versions=", ".join(f"{name} {value}" for name, value in fields["versions"].items()),
             lists=[
-                (str(state["name"]), int(state["generation"]), str(state.get("stamp") or ""))
+                (
+                    str(state["name"]),
+                    int(state["generation"]),
+                    str(state.get("stamp") or ""),
+                    _parse_text({"mode": "enforce", **state}, "mode"),
+                )
                 for state in fields["lists"]
             ],
             matches=matches,
@@ -216,9 +225,10 @@ class Summary:
     distances: dict[tuple[str, int], Counter[int]] = field(default_factory=dict)
     days: Counter[str] = field(default_factory=Counter)
     undated: int = 0
+    shadow: ShadowCounts = field(default_factory=ShadowCounts)
     # Number of lines by effort, and that each list generation, policy and set of versions decided.
     efforts: Counter[str] = field(default_factory=Counter)
-    lists: Counter[tuple[str, int, str]] = field(default_factory=Counter)
+    lists: Counter[tuple[str, int, str, str]] = field(default_factory=Counter)
     policies: Counter[str] = field(default_factory=Counter)
     versions: Counter[str] = field(default_factory=Counter)
     matches: list[Hit] = field(default_factory=list)
@@ -254,6 +264,12 @@ class Summary:
     def _add(self, line: _Line) -> None:
         self.other_states.update(hit.match.state for hit in line.other_hits)
         self.other_hits += line.other_hits[: max(0, _MAX_HITS - len(self.other_hits))]
+        self.shadow.add(
+            line.input.verdict,
+            [(name, mode) for name, _, _, mode in line.lists],
+            [hit.match for hit in line.other_hits if hit.match.shadow and hit.would_match],
+            line.is_counted,
+        )
         if not line.is_counted:
             return
         self.total += 1

@@ -21,7 +21,7 @@ from screener.system.output_file import FileKind, open_private_text
 
 _RESULT_COLUMNS = (
     "input", "archive", "verdict", "reason", "detail", "extra", "bytes", "mtime", "type", "width",
-    "height", "frames", "generations", "stamps", "policy", "effort", "seconds",
+    "height", "frames", "generations", "stamps", "modes", "policy", "effort", "seconds",
 )  # fmt: skip
 _HIT_COLUMNS = (
     "hit", "list", "source", "entry", "state", "kind", "distance", "radius", "orientation",
@@ -108,6 +108,9 @@ def _list_values(fields: Mapping[str, Any], hit: Mapping[str, Any]) -> Iterator[
             f"{state['name']}:{state['generation']}" for state in fields["lists"]
         ),
         "stamps": " ".join(str(state.get("stamp")) for state in fields["lists"]),
+        "modes": " ".join(
+            f"{state['name']}:{state['mode']}" for state in fields["lists"] if "mode" in state
+        ),
         **{name: media.get(name) for name in ("type", "width", "height", "frames")},
     }
     yield from (values.get(name, fields.get(name)) for name in _RESULT_COLUMNS)

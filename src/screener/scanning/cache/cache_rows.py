@@ -44,7 +44,7 @@ _COMPARISON_SETTINGS = (
     "digests_only",
     "effort",
     "evidence",
-    "list_evidence",
+    "lists",
     "shadow_evidence",
 )
 

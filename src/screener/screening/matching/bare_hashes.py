@@ -21,6 +21,7 @@ from screener.screening.matching import video_search
 from screener.screening.matching.criteria import Criteria
 from screener.screening.matching.hash_search import collect_hits, search_list
 from screener.screening.matching.hits import InputHits
+from screener.screening.matching.sample import Sample
 from screener.screening.policy import Policy
 
 
@@ -79,6 +80,7 @@ class BareHashMatcher:
         clearing_floors: Sequence[Mapping[str, int]],
     ) -> None:
         self._criteria = Criteria(policy)
+        self._is_sampled = Sample(lists, policy).is_partial
         self._all_cleared = (1 << len(clearing_floors)) - 1
         self._rules = {
             kind.name: _KindRules(
@@ -100,8 +102,10 @@ class BareHashMatcher:
         """Return for each item its hits, or a quick answer.
 
         The answer is UNDECIDED if a hash is of another kind, is below its floor, or is near a frame
-        of a listed video.
+        of a listed video, or if a list is not compared with every item.
         """
+        if self._is_sampled:
+            return [UNDECIDED] * len(items)
         answers: list[InputHits | QuickAnswer] = []
         queries: dict[str, _Queries] = {}
         for number, hashes in enumerate(items):

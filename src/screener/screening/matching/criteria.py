@@ -8,6 +8,7 @@ from screener.lists.states import State
 from screener.lists.store.records import Record
 from screener.screening.input.hash_item import HashedInput
 from screener.screening.input.located_hash import LocatedHash, OrientedHashes
+from screener.screening.list_policy import Mode
 from screener.screening.policy import Policy
 
 
@@ -17,15 +18,19 @@ class Criteria:
     def __init__(self, policy: Policy) -> None:
         self._policy = policy
 
-    def radius(self, state: str, kind: HashKind) -> int:
-        """Return the radius in bits for hits on records of a state, 0 for digests."""
+    def radius(self, list_name: str, state: str, kind: HashKind) -> int:
+        """Return the radius in bits for hits on a list's records of a state, 0 for digests."""
         is_known_good = state == State.KNOWN_GOOD
-        radii = self._policy.known_good_radius if is_known_good else self._policy.radius
-        return radii.get(kind.name, 0)
+        return self._policy.list_radius(list_name, kind.name, known_good=is_known_good)
 
     def max_radius(self, hash_list: HashList, kind: HashKind) -> int:
         """Return the largest radius of a kind for the states that a list holds."""
-        return max(self.radius(state, kind) for state in hash_list.states or ("",))
+        name = hash_list.name
+        return max(self.radius(name, state, kind) for state in hash_list.states or ("",))
+
+    def is_shadow(self, list_name: str) -> bool:
+        """Return whether a list's hits are only reported."""
+        return self._policy.of_list(list_name).mode is Mode.SHADOW
 
     def is_weak(self, kind: HashKind) -> bool:
         """Return whether hits of a kind need those of another kind to make a match."""

@@ -68,6 +68,8 @@ def match_evidence(
     for with_views in (False, True) if policy.effort is Effort.VIEWS else (False,):
         batch = _Batch(threshold, with_views)
         for number, item in enumerate(items):
+            if hash_list.name in hits[number].excluded:
+                continue
             weighed = list_weighed(item.hashes)
             if weighed and not hits[number].unsure and not hits[number].has_match(hash_list.name):
                 for group, columns in weighed:
@@ -175,5 +177,5 @@ class EvidenceHits:
                         evidence=evidence,
                         threshold=self.threshold,
                         view=self.view,
-                        shadow=self.policy.shadow_evidence,
+                        shadow=self.policy.shadow_evidence or criteria.is_shadow(self.list_name),
                     )

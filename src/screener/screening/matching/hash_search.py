@@ -125,6 +125,8 @@ def match_hashes(
         result = search_list(hash_list, kind, codes, radius)
         find_owner = partial(_find_owner, queries, numbers)
         for item, hash_hits in collect_hits(hash_list, kind, criteria, result, find_owner):
+            if hash_list.name in hits[item].excluded:
+                continue
             if not doubt:
                 hits[item].add(hash_hits, hash_hits.located)
             elif hash_hits.has_any_within(doubt):
@@ -197,7 +199,8 @@ class HashHits:
     def has_any_within(self, doubt: int) -> bool:
         """Return whether a record is at most `doubt` bits beyond its radius."""
         return any(
-            int(self.distances[hit]) <= self.criteria.radius(record.state, self.kind) + doubt
+            int(self.distances[hit])
+            <= self.criteria.radius(self.list, record.state, self.kind) + doubt
             for hit in self.span
             for record in self.holders[int(self.rows[hit])]
         )
@@ -206,7 +209,7 @@ class HashHits:
         for hit in self.span:
             distance = int(self.distances[hit])
             for record in self.holders[int(self.rows[hit])]:
-                radius = self.criteria.radius(record.state, self.kind)
+                radius = self.criteria.radius(self.list, record.state, self.kind)
                 if distance <= radius and self.criteria.is_record_usable(record, self.kind):
                     yield make_match(
                         self.list,
@@ -216,6 +219,7 @@ class HashHits:
                         radius=radius,
                         # InputHits clears this once the hits of all kinds are known.
                         uncorroborated=self.criteria.is_weak(self.kind),
+                        shadow=self.criteria.is_shadow(self.list),
                     )
 
 

@@ -41,13 +41,21 @@ class HitSummary(NamedTuple):
 class InputHits:
     """The hits of one input's hashes, collected from all searches.
 
-    A `video` has times even if only one frame was hashed. `unsure`: bits in doubt of a hash decide
+    A `video` has times even if only one frame was hashed. The input is not compared with the lists
+    named in `excluded`. `unsure`: bits in doubt of a hash decide
     whether a record matches, or how near it is. Matches are made only by `summarize`: a hash may
     have a hundred thousand records, and many inputs are searched together.
     """
 
-    def __init__(self, hashes: Sequence[LocatedHash], *, video: bool = False) -> None:
+    def __init__(
+        self,
+        hashes: Sequence[LocatedHash],
+        *,
+        video: bool = False,
+        excluded: frozenset[str] = frozenset(),
+    ) -> None:
         self.hashes = hashes
+        self.excluded = excluded
         self._video = video
         self.unsure = False
         self._hits: list[tuple[Iterable[Match], LocatedHash | None]] = []
@@ -81,9 +89,16 @@ class InputHits:
         self._hits.append((hits, located))
 
     def has_match(self, list_name: str) -> bool:
-        """Return whether a hit of a kind that is not weak makes a match on a list by itself."""
+        """Return whether a hit of a kind that is not weak makes a match on a list by itself.
+
+        By distance it does in shadow too, so that a list in shadow is searched as if it were
+        enforced.
+        """
         return any(
-            match.list == list_name and match.makes_match and not KINDS[match.kind].weak
+            match.list == list_name
+            and match.would_match
+            and (match.evidence is None or not match.shadow)
+            and not KINDS[match.kind].weak
             for hits, _ in self._hits
             for match in hits
         )
@@ -172,7 +187,8 @@ def _corroborate(
 ) -> None:
     """Clear `uncorroborated` of a hit if a kind that is not weak hit the same record.
 
-    The other hit must be in the same picture, in a common frame, or of the whole file.
+    The other hit must be in the same picture, in a common frame, or of the whole file. One in
+    shadow counts for hits in shadow only.
     """
     uncorroborated = [keyed for keyed, match in nearest.items() if match.uncorroborated]
     if not uncorroborated:
@@ -182,16 +198,18 @@ def _corroborate(
         position_kind, clip = position
         return seen.get((key, clip), 0) if position_kind == "clip" else 1
 
-    file_records: set[_Record] = set()
-    picture_moments: dict[tuple[_Record, _Position], int] = defaultdict(int)
+    file_records: set[tuple[_Record, bool]] = set()
+    picture_moments: dict[tuple[_Record, bool, _Position], int] = defaultdict(int)
     for (key, position), match in nearest.items():
-        if match.identifies and (match.video is not None or KINDS[match.kind].digest):
-            file_records.add(key[:3])
-        elif match.identifies:
-            picture_moments[key[:3], position] |= find_moments(key, position)
+        for shadow in (True,) if match.shadow else (True, False):
+            if match.would_identify and (match.video is not None or KINDS[match.kind].digest):
+                file_records.add((key[:3], shadow))
+            elif match.would_identify:
+                picture_moments[key[:3], shadow, position] |= find_moments(key, position)
     for key, position in uncorroborated:
-        common = picture_moments.get((key[:3], position), 0) & find_moments(key, position)
-        if key[:3] in file_records or common:
+        shadow = nearest[key, position].shadow
+        moments = picture_moments.get((key[:3], shadow, position), 0)
+        if (key[:3], shadow) in file_records or moments & find_moments(key, position):
             nearest[key, position] = replace(nearest[key, position], uncorroborated=False)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Collection, Container, Iterable, Sequence
 
 from screener.errors import counted
 from screener.hashing.hash import KINDS
@@ -10,23 +10,33 @@ from screener.lists.hashlist import HashList
 from screener.lists.store.records import find_exclusion
 from screener.screening.input.hash_item import HashedInput
 from screener.screening.input.located_hash import INSET, LocatedHash, OrientedHashes, list_groups
+from screener.screening.list_policy import Mode
 from screener.screening.matching import video_search
 from screener.screening.matching.criteria import Criteria
+from screener.screening.matching.sample import Sample
 from screener.screening.policy import Policy
 from screener.screening.result import Match, Reason, Verdict
 
+_SAMPLED = "the policy's `ratio` leaves this input out of the sample of every list that can match"
+_NOT_ENFORCED = "the policy has every list in shadow or off, so nothing can match"
+
 _PERCEPTUAL = frozenset(kind.name for kind in KINDS.values() if kind.perceptual)
+
+
+def find_enforced(lists: Sequence[HashList], policy: Policy) -> tuple[HashList, ...]:
+    """Return the lists whose hits make matches."""
+    return tuple(one for one in lists if policy.of_list(one.name).mode is Mode.ENFORCE)
 
 
 class VerdictRules:
     """The rules by which inputs are cleared, for some lists and a policy.
 
     A list clears an input if the input was compared with it and did not match. Lists that can make
-    no match, such as lists of known files, need no comparison, unless there is no other list.
+    no match, such as lists of known files, need no comparison, unless there is no other list. Lists
+    in shadow clear nothing and need no comparison. `lists` are those that are searched.
     """
 
     def __init__(self, lists: Sequence[HashList], policy: Policy) -> None:
-        self._lists = lists
         self._policy = policy
         self._criteria = Criteria(policy)
         self._strong_kinds: dict[str, frozenset[str]] = {}
@@ -36,22 +46,32 @@ class VerdictRules:
             weak = frozenset(kind for kind in kinds if self._criteria.is_weak(KINDS[kind]))
             self._strong_kinds[hash_list.name] = kinds - weak
             self._weak_kinds[hash_list.name] = weak
+        self._enforced = find_enforced(lists, policy)
         self._clearing_lists = (
-            tuple(hash_list for hash_list in lists if hash_list.matchable) or lists
+            tuple(hash_list for hash_list in self._enforced if hash_list.matchable)
+            or self._enforced
         )
 
     def decide(
-        self, item: HashedInput, matches: Sequence[Match]
+        self,
+        item: HashedInput,
+        matches: Sequence[Match],
+        excluded: Collection[str] = (),
     ) -> tuple[Verdict, Reason | None, str | None]:
         """Return the verdict, reason and detail of an input with these matches.
 
-        A match counts even if an error followed; `no_match` requires a comparison with every list.
+        A match counts even if an error followed; `no_match` requires a comparison with every list
+        that clears inputs, except those that are `excluded`: the input is not in their sample.
         """
         if matches:
             return Verdict.MATCH, None, None
         if item.error is not None:
             return Verdict.UNSCREENED, Reason(item.error.reason), item.error.detail
-        for hash_list in self._clearing_lists:
+        clearing = [one for one in self._clearing_lists if one.name not in excluded]
+        if not clearing:
+            detail = _SAMPLED if self._clearing_lists else _NOT_ENFORCED
+            return Verdict.UNSCREENED, Reason.NOT_COMPARABLE, detail
+        for hash_list in clearing:
             if not self._is_compared(hash_list, item):
                 return (Verdict.UNSCREENED, *self._explain_not_compared(hash_list, item))
         return Verdict.NO_MATCH, None, None
@@ -59,8 +79,11 @@ class VerdictRules:
     def clearing_floors(self) -> list[dict[str, int]]:
         """Return for each clearing list the floors of the kinds that clear an input.
 
-        Video frames are left out.
+        Video frames are left out. If no list clears inputs, or one only those of its sample, the
+        floors are those of a list that clears none.
         """
+        if not self._clearing_lists or Sample(self._clearing_lists, self._policy).is_partial:
+            return [{}]
         return [
             {
                 kind: self._policy.floor.get(kind, 0)
@@ -78,7 +101,7 @@ class VerdictRules:
             if group.region != INSET
         ):
             return False
-        return not all(self._is_compared(hash_list, item) for hash_list in self._lists)
+        return not all(self._is_compared(hash_list, item) for hash_list in self._enforced)
 
     def compares_videos(self, hash_list: HashList) -> bool:
         """Return whether an input may match a video of a list."""

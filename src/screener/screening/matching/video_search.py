@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
@@ -133,7 +133,8 @@ def match_videos(
     """Yield the best Match of each input with each listed video, after the input's number."""
     clips = [clip for number, item in enumerate(items) for clip in build_clips(item, number)]
     criteria, floor = Criteria(policy), policy.floor[KIND]
-    radii = {state: criteria.radius(state, KINDS[KIND]) for state in hash_list.states}
+    name = hash_list.name
+    radii = {state: criteria.radius(name, state, KINDS[KIND]) for state in hash_list.states}
     hits = _search_frames(hash_list, clips, radius=max(radii.values(), default=0), floor=floor)
     best: dict[tuple[int, str, str], tuple[Clip, ListedVideo, Agreement]] = {}
     candidates = _find_candidates(hash_list, hits, floor)
@@ -151,7 +152,8 @@ def match_videos(
                     best[key] = clip, video, agreement
     for clip, video, agreement in best.values():
         radius = radii[video.record.state]
-        yield clip.item, _make_match(hash_list, clip, video, agreement, radius)
+        match = _make_match(name, clip, video, agreement, radius)
+        yield clip.item, replace(match, shadow=criteria.is_shadow(name))
 
 
 def _rank(agreement: Agreement) -> tuple[int, float, int]:
@@ -263,11 +265,11 @@ def _select_possible(holders: FrameHolders, counts: Ints, usable: int, floor: in
 
 
 def _make_match(
-    hash_list: HashList, clip: Clip, video: ListedVideo, agreement: Agreement, radius: int
+    list_name: str, clip: Clip, video: ListedVideo, agreement: Agreement, radius: int
 ) -> Match:
     record = video.record
     return Match(
-        list=hash_list.name,
+        list=list_name,
         source=record.source,
         entry=record.entry,
         state=str(record.state),
