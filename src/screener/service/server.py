@@ -57,7 +57,8 @@ class Service:
         self.metrics.buffered.set_function(lambda: self.buffer.taken)
         self.metrics.ready.set_function(lambda: not self.find_problems())
         self.stopping = False
-        self._list_error: str | None = None
+        self._lists_open = True
+        self._refreshing = asyncio.Lock()
         self._workers_work = True
         self._expires = _find_expiry(screener)
         self._tasks: list[asyncio.Task[None]] = []
@@ -99,28 +100,26 @@ class Service:
             problems.append("stopping")
         if time.time() > self._expires:
             problems.append("list_too_old")
-        if self._list_error is not None:
+        if not self._lists_open:
             problems.append("list_unavailable")
         if not self._workers_work:
             problems.append("no_workers")
         return problems
 
     async def refresh(self) -> None:
-        """Move to the newest generations of the lists; look at the files of keys.
+        """Move to the newest generations of the lists.
 
-        Raises ScreenerError if that fails; the service continues with the old ones.
+        If that fails, it raises the error, and the service continues with the old ones.
         """
-        try:
-            newest = await asyncio.to_thread(self._open_newest)
-            if newest is not self.screener:
-                await asyncio.to_thread(self.swap, newest)
-            self._list_error = None
-        except PolicyError:  # too old, which `check` refuses too
-            self._list_error = None
-            raise
-        except ScreenerError as error:
-            self._list_error = type(error).__name__
-            raise
+        async with self._refreshing:  # else an older one could take the place of a newer one
+            try:
+                newest = await asyncio.to_thread(self._open_newest)
+                if newest is not self.screener:
+                    await asyncio.to_thread(self.swap, newest)
+            except Exception as error:  # if a list is too old, `check` reports it
+                self._lists_open = isinstance(error, PolicyError)
+                raise
+            self._lists_open = True
 
     def _open_newest(self) -> Screener:
         newest = self.screener.refresh()
