@@ -82,25 +82,27 @@ def test_uploads_of_clients_that_have_gone_are_dropped(lists, files, tmp_path):
 
 def test_killed_workers_lose_no_upload(lists, files):
     """They are replaced, again and again."""
+    names, answers = ["listed", "other"] * 10, {}
     with serving("--list", lists[0]) as server:
-        ending = threading.Event()
+
+        def send(number):
+            answers[number] = server.post("/v1/screen", files[names[number]])
 
         def kill():
-            while not ending.wait(0.5):
+            for count in range(0, len(names), 5):
+                until(lambda count=count: len(answers) > count)  # a worker has worked
                 for child in children_of(server.process.pid):
                     os.kill(child, signal.SIGKILL)
 
         killer = threading.Thread(target=kill)
         killer.start()
-        names = ["listed", "other"] * 30
-        with ThreadPoolExecutor(4) as threads:
-            answers = list(threads.map(lambda name: server.post("/v1/screen", files[name]), names))
-        ending.set()
+        with ThreadPoolExecutor(2) as threads:
+            list(threads.map(send, range(len(names))))
         killer.join()
-        answered = [(status, body["verdict"]) for status, body in answers if status == 200]
-        expected = {"listed": "match", "other": "no_match"}
-        assert [status for status, _ in answers] == [200] * len(names)
-        assert [verdict for _, verdict in answered] == [expected[name] for name in names]
+    verdicts = {"listed": "match", "other": "no_match"}
+    assert [answers[number][0] for number in range(len(names))] == [200] * len(names)
+    found = [answers[number][1]["verdict"] for number in range(len(names))]
+    assert found == [verdicts[name] for name in names]
 
 
 def test_a_stop_finishes_what_is_under_way(lists, tmp_path):

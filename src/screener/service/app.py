@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import time
 import traceback
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from importlib import import_module
+from pathlib import Path
 from typing import IO
 
 import msgspec
@@ -24,6 +26,7 @@ from screener.service.endpoint import CALLER, VERDICT
 from screener.service.native.routes import routes as native_routes
 from screener.service.problems import Problem
 from screener.service.server import Service
+from screener.system.files import open_private
 
 _log = logging.getLogger(__name__)
 
@@ -72,9 +75,8 @@ class Front:
     def __init__(self, app: ASGIApp, *, service: Service) -> None:
         self._app = app
         self._metrics = service.metrics
-        self._stream: IO[bytes] = sys.stdout.buffer
+        self._stream = _open_log(service.settings.access_log)
         if service.settings.access_log is not None:
-            self._stream = service.settings.access_log.open("ab")
             service.on_stop.append(self._stream.close)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -119,6 +121,12 @@ class Front:
         with suppress(OSError, ValueError):  # a full disk or a closed pipe stops no screening
             self._stream.write(msgspec.json.encode(line) + b"\n")
             self._stream.flush()
+
+
+def _open_log(path: Path | None) -> IO[bytes]:
+    if path is None:
+        return sys.stdout.buffer
+    return os.fdopen(open_private(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND), "ab")
 
 
 def _log_bug(error: Exception) -> None:

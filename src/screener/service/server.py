@@ -73,7 +73,7 @@ class Service:
         # Called in a thread: before each look for newer lists, and at the end.
         self.before_refresh: list[Callable[[], None]] = []
         self.on_stop: list[Callable[[], None]] = []
-        self._list_error: str | None = None
+        self._lists_open = True
         self._workers_work = True
         self._policy_error: str | None = None
         self._changing = threading.Lock()  # of lists and policy in use
@@ -123,26 +123,23 @@ class Service:
             problems.append("stopping")
         if time.time() > self._expires:
             problems.append("list_too_old")
-        if self._list_error is not None:
+        if not self._lists_open:
             problems.append("list_unavailable")
         if not self._workers_work:
             problems.append("no_workers")
         return problems
 
     async def refresh(self) -> None:
-        """Move to the newest generations of the lists; look at the files of keys.
+        """Move to the newest generations of the lists.
 
-        Raises ScreenerError if that fails; the service continues with the old ones.
+        If that fails, it raises the error, and the service continues with the old ones.
         """
         try:
             await self.change_lists(_open_newest)
-            self._list_error = None
-        except PolicyError:  # too old, which `check` refuses too
-            self._list_error = None
+        except Exception as error:  # if a list is too old, `check` reports it
+            self._lists_open = isinstance(error, PolicyError)
             raise
-        except ScreenerError as error:
-            self._list_error = type(error).__name__
-            raise
+        self._lists_open = True
 
     async def change_lists(self, change: Callable[[Screener], Screener]) -> None:
         """Move to the Screener that `change` returns for the current one, in a thread.

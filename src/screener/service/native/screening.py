@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import secrets
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from io import FileIO
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -12,12 +17,14 @@ from starlette.responses import Response
 from screener.screening.input.hash_item import HashedInput
 from screener.screening.result import Result, Verdict
 from screener.service.endpoint import VERDICT
-from screener.service.limits import read_body, unless_gone
+from screener.service.limits import Account, receive_upload, unless_gone
 from screener.service.native.multipart import is_multipart, parse_multipart
 from screener.service.problems import Problem, json_response
 from screener.service.server import Service
 
 _UPLOAD_ID = re.compile(r"[\w.:/@=+-]{1,200}", re.ASCII)
+
+_PIECE_BYTES = 1 << 20
 
 # Of the Results of one request, the first of these decides.
 _ORDER = (Verdict.MATCH, Verdict.UNSCREENED, Verdict.NO_MATCH)
@@ -87,22 +94,22 @@ async def _screen_body(service: Service, request: Request) -> list[Result]:
     service.check()
     lists, ids = find_lists(service, request), find_ids(request)
     content_type = request.headers.get("content-type", "")
+    limit = service.settings.body_bytes
     with service.buffer.account() as account:
-        body = await read_body(request, account, service.settings.body_bytes)
-        files: list[tuple[str | None, bytes]] = [(None, body)]
-        if is_multipart(content_type):
-            account.take(len(body))  # the parts are copies
-            parts = parse_multipart(content_type, body)
-            files = [(part.filename, part.content) for part in parts if part.filename is not None]
-            if not files:
-                raise Problem(400, "no_file", "the form has no file: a part with a file name")
-        if ids and len(ids) != len(files):
-            raise Problem(400, "bad_id", f"there are {len(ids)} ids for {len(files)} files")
-        if not ids and service.reverse is not None:
-            ids = [secrets.token_hex(16) for _ in files]
-        if ids:
-            files = [(name, content) for name, (_, content) in zip(ids, files, strict=True)]
-        screened = await unless_gone(request, _screen_files(service, files, lists))
+        async with receive_upload(request, account, limit) as body:
+            files: list[tuple[str | None, bytes | FileIO]] = [(None, body)]
+            if is_multipart(content_type):
+                files = list(_find_files(content_type, body, account))
+            if ids and len(ids) != len(files):
+                raise Problem(400, "bad_id", f"there are {len(ids)} ids for {len(files)} files")
+            if not ids and service.reverse is not None:
+                ids = [secrets.token_hex(16) for _ in files]
+            if ids:
+                files = [(name, content) for name, (_, content) in zip(ids, files, strict=True)]
+            screened = await unless_gone(request, _screen_files(service, files, lists))
+            if files[0][1] is body and isinstance(body, FileIO):  # of which a Result has no size
+                (result, hashed), size = screened[0], os.fstat(body.fileno()).st_size
+                screened = [(replace(result, bytes=size), hashed)]
     results = [result for result, _ in screened]
     for result, hashed in screened:
         service.metrics.count_result(result)
@@ -113,8 +120,25 @@ async def _screen_body(service: Service, request: Request) -> list[Result]:
     return results
 
 
+def _find_files(
+    content_type: str, body: bytes | FileIO, account: Account
+) -> Iterator[tuple[str | None, bytes]]:
+    """Yield the name and content of each file of a form; raise a Problem if it has none."""
+    if isinstance(body, FileIO):
+        account.take(os.fstat(body.fileno()).st_size)  # the parts are copies
+        parts = parse_multipart(content_type, iter(partial(body.read, _PIECE_BYTES), b""))
+        os.ftruncate(body.fileno(), 0)
+    else:
+        parts = parse_multipart(content_type, [body])
+    files = [part for part in parts if part.filename is not None]
+    if not files:
+        raise Problem(400, "no_file", "the form has no file: a part with a file name")
+    for part in files:
+        yield part.filename, part.content
+
+
 async def _screen_files(
-    service: Service, files: list[tuple[str | None, bytes]], lists: frozenset[str] | None
+    service: Service, files: list[tuple[str | None, bytes | FileIO]], lists: frozenset[str] | None
 ) -> list[tuple[Result, HashedInput]]:
     seconds = service.settings.answer_seconds
     tasks = [
