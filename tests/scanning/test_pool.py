@@ -750,3 +750,41 @@ def test_many_small_items_leave_memory_as_it_is(pool, files):
     before, after = screen(1000), screen(4000)
     assert after[0] - before[0] < 4 << 20
     assert after[1:] == before[1:]
+
+
+def test_an_item_is_matched_against_the_lists_that_it_names(known, scene, tmp_path):
+    """As by a Screener of them; an unknown name affects only its own item."""
+    rows = f"id,pdq\nthree,{pdq.compute(np.asarray(scene(3, (320, 240)))).text}\n"
+    (tmp_path / "rows.csv").write_text(rows)
+    HashList.create(tmp_path / "more.list").import_file(tmp_path / "rows.csv", source="test")
+    more = HashList.open(tmp_path / "more.list")
+    data = {n: saved(scene(n, (320, 240)), "PNG") for n in (1, 3)}
+    with Pool(Screener([known, more]), jobs=1) as made, ThreadPoolExecutor(8) as threads:
+        for lists in ((known,), (more,), (known, more)):
+            names = [one.name for one in lists]
+            alone = Screener(lists)
+            found = threads.map(
+                lambda n, names=names: made.screen(data[n], lists=names), [1, 3] * 4
+            )
+            assert [*map(plain, found)] == [plain(alone.screen(data[n])) for n in [1, 3] * 4]
+            again = asyncio.run(made.ascreen(data[1], lists=names))
+            assert plain(again) == plain(alone.screen(data[1]))
+        with pytest.raises(ListError, match="no list nope"):
+            made.screen(data[1], lists=["nope"])
+        assert made.screen(data[1]).verdict == Verdict.MATCH
+
+
+def test_a_pool_adopts_another_screener(known, picture):
+    """Of another policy; a wrong one is refused, and the pool goes on."""
+    data = saved(picture, "PNG")
+    other = Screener(known, policy=Policy(digests_only=True))
+    with Pool(Screener(known), jobs=1) as made:
+        assert made.screen(data).verdict == Verdict.MATCH
+
+        made.adopt(other)
+
+        assert made.screener is other
+        assert plain(made.screen(data)) == plain(other.screen(data))
+        with pytest.raises(TypeError, match="needs a Screener"):
+            made.adopt(known)
+        assert made.screen(data).policy == other.policy.fingerprint
