@@ -5,7 +5,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from served import serving, start
+from pool_accidents import until
+from served import SECONDS, serving, start
 
 
 def test_what_was_answered_survives_a_kill(known, state, pdqs):
@@ -23,6 +24,7 @@ def test_what_was_answered_survives_a_kill(known, state, pdqs):
     with serving(*options) as server:
         _, second = server.send("/c/bank/OURS/signal", {"pdq": pdqs[1]})
         _, found = server.get("/m/raw_lookup", params={"signal": pdqs[1], "signal_type": "pdq"})
+        until(lambda: len(server.log) == 2, SECONDS)  # a line comes after its answer
         routes = [line["route"] for line in server.log]
 
     assert second["id"] > first["id"]
