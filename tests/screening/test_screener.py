@@ -789,6 +789,24 @@ def test_match_refuses_names_that_are_not_text(engine):
         assert [result.input for result in named] == ["a", "b", None]
 
 
+def test_extra_kinds_are_computed_and_decide_nothing(make_list, scene):
+    """They stay with newer generations and other lists; Results are those without them."""
+    hash_list = make_list([{"id": "one", "sha256": 64 * "a"}])
+    plain = Screener(hash_list)
+    extra = Screener(hash_list, extra_kinds=[KINDS["pdq"]])
+    picture = scene(1)
+
+    assert [kind.name for kind in plain.kinds] == ["sha256"]
+    assert [kind.name for kind in extra.kinds] == ["pdq", "sha256"]
+    assert {one.hash.kind.name for one in extra.hasher.hash(picture).hashes} == {"pdq"}
+    for one in (extra, plain):
+        result = one.screen(picture)
+        assert (result.verdict, result.reason) == (Verdict.UNSCREENED, Reason.NOT_COMPARABLE)
+    assert extra.with_lists([hash_list]).kinds == extra.kinds
+    with pytest.raises(HashError):
+        Screener(hash_list, extra_kinds=["pdq"])
+
+
 def test_selected_lists_decide_as_a_screener_of_them(make_list, scene):
     """Also what the Screener of all lists hashed, with more kinds than they need."""
     first = make_list([{"id": "one", "pdq": pdq_text(scene(1))}], name="first")
@@ -814,21 +832,3 @@ def test_unknown_lists_cannot_be_selected(engine, names):
     """Nor none: nothing would be compared."""
     with pytest.raises(ListError, match=r"no list|at least one list"):
         engine.select(names)
-
-
-def test_extra_kinds_are_computed_and_decide_nothing(make_list, scene):
-    """They stay with newer generations and other lists; Results are those without them."""
-    hash_list = make_list([{"id": "one", "sha256": 64 * "a"}])
-    plain = Screener(hash_list)
-    extra = Screener(hash_list, extra_kinds=[KINDS["pdq"]])
-    picture = scene(1)
-
-    assert [kind.name for kind in plain.kinds] == ["sha256"]
-    assert [kind.name for kind in extra.kinds] == ["pdq", "sha256"]
-    assert {one.hash.kind.name for one in extra.hasher.hash(picture).hashes} == {"pdq"}
-    for one in (extra, plain):
-        result = one.screen(picture)
-        assert (result.verdict, result.reason) == (Verdict.UNSCREENED, Reason.NOT_COMPARABLE)
-    assert extra.with_lists([hash_list]).kinds == extra.kinds
-    with pytest.raises(HashError):
-        Screener(hash_list, extra_kinds=["pdq"])

@@ -52,7 +52,7 @@ def test_the_coin_is_left_out_by_file_look_ups_only(client, pictures, pdqs):
     assert look_up(client, pdqs[0], seed="1").json() == {}
 
 
-def test_no_error_of_a_look_up_is_json(client, monkeypatch, pdqs):
+def test_no_error_of_a_look_up_is_json(client, monkeypatch, pdqs, caplog):
     """Clients that ignore the status would take each name in it for a bank, also of a bug."""
     answers = [
         client.get("/m/lookup"),
@@ -78,6 +78,8 @@ def test_no_error_of_a_look_up_is_json(client, monkeypatch, pdqs):
         assert one.headers["content-type"].startswith(("text/plain", "text/html"))
         with pytest.raises(ValueError, match=r".*"):
             one.json()
+    assert "ZeroDivisionError" in caplog.text
+    assert pdqs[0] not in caplog.text
 
 
 def test_nothing_to_compare_with_is_no_answer(tmp_path, state, pictures, pdqs):
