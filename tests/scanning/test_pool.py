@@ -769,6 +769,14 @@ def test_an_item_is_matched_against_the_lists_that_it_names(known, scene, tmp_pa
             assert [*map(plain, found)] == [plain(alone.screen(data[n])) for n in [1, 3] * 4]
             again = asyncio.run(made.ascreen(data[1], lists=names))
             assert plain(again) == plain(alone.screen(data[1]))
+        # Pixels are hashed by their threads, so that many are looked up at once.
+        pixels = {n: np.asarray(scene(n, (320, 240)).convert("RGB")) for n in (1, 3)}
+        asked = [(n, name) for n in (1, 3) for name in ("known", "more")] * 30
+        results = threads.map(lambda one: made.screen(pixels[one[0]], lists=[one[1]]), asked)
+        matching = {(1, "known"), (3, "more")}
+        assert [one.verdict == Verdict.MATCH for one in results] == [
+            one in matching for one in asked
+        ]
         with pytest.raises(ListError, match="no list nope"):
             made.screen(data[1], lists=["nope"])
         assert made.screen(data[1]).verdict == Verdict.MATCH

@@ -34,8 +34,10 @@ def changing(tmp_path_factory, files, values):
         yield server
 
 
-def test_an_opinion_is_visible_with_its_answer(changing, files):
-    """The generation that it made decides the next upload."""
+def test_an_opinion_is_visible_with_its_answer(changing, files, values):
+    """The generation that it made decides the next upload and the next look-up."""
+    hashes = {"hashes": [{"kind": "pdq", "value": values["other"]}]}
+    assert changing.send("/v1/match", hashes)[1]["lists"][0]["generation"] == 1
     before = changing.post("/v1/screen", files["listed"])[1]
 
     status, body = changing.send("/v1/lists/known/opinions", OPINION)
@@ -45,6 +47,7 @@ def test_an_opinion_is_visible_with_its_answer(changing, files):
     assert [one["state"] for one in before["matches"]] == ["confirmed"] * len(before["matches"])
     assert {one["state"] for one in after["matches"]} == {"disputed"}
     assert after["lists"][0]["generation"] == 2
+    assert changing.send("/v1/match", hashes)[1]["lists"][0]["generation"] == 2
 
 
 @pytest.mark.parametrize(
