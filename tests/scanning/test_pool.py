@@ -16,6 +16,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from doubtful_screener import Doubtful
+from hostile_hasher import Engine as TakenOver
 from picture_bytes import saved
 from PIL import Image
 from pool_accidents import Engine, Held, is_alive, until, workers_of
@@ -67,8 +69,8 @@ def known(tmp_path_factory, picture):
 
 @pytest.fixture(scope="module")
 def engine(known):
-    """A Screener in whose workers accidents happen."""
-    return Engine(known)
+    """A Screener in whose workers accidents happen, and nothing lasts for longer than a minute."""
+    return Engine(known, policy=Policy(seconds=6))
 
 
 @pytest.fixture(scope="module")
@@ -222,6 +224,8 @@ def test_nothing_of_an_upload_is_on_a_disk(pool, files, tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     upload = uploads.open_upload(files["listed.jpg"], pool.screener.hasher)
     assert list(tmp_path.iterdir()) == []
+    with pytest.raises(PermissionError), open(upload.path, "r+b", buffering=0) as file:
+        file.write(b"another")  # as a worker that an earlier item has taken over
     upload.close()
 
     monkeypatch.setattr(uploads, "_has_memory_files", lambda: False)
@@ -234,6 +238,39 @@ def test_nothing_of_an_upload_is_on_a_disk(pool, files, tmp_path, monkeypatch):
         check_alike(pool, data, data)
         check_alike(pool, io.BytesIO(data), io.BytesIO(data))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_bits_in_doubt_that_decide_are_computed_exactly(known, picture, make_list, scene):
+    """The item is hashed a second time, also if it is a file object, which could be read once."""
+    near = pdq.compute(np.asarray(picture)).value
+    rows = [{"id": "one", "pdq": bytes([near[0] ^ 255, near[1] ^ 255, *near[2:]]).hex()}]
+    doubtful = Doubtful(make_list(rows), policy=Policy(radius={"pdq": 16}))
+    modes = []
+    with Pool(doubtful, jobs=1) as pool:
+        put_back = pool._dispatcher._queue.put_back
+        pool._dispatcher._queue.put_back = lambda items: (modes.extend(items), put_back(items))
+        for number in range(6):
+            edited = picture.copy()
+            edited.putpixel((number, 0), (0, 0, 0))
+            data = saved(edited, "PNG")
+            check_alike(pool, data, data)
+            check_alike(pool, Unseekable(data), Unseekable(data))
+    assert modes
+    assert all(item.future.done() for item in modes)
+
+
+def test_a_worker_that_an_item_has_taken_over_harms_only_that(known, scene, tmp_path):
+    """Answers that are no hashes are not loaded, and another item's name is not believed."""
+    names = ["class", "columns", "error", "name", "order", "plain", "reason", "z"]
+    for number, name in enumerate(names):
+        scene(number + 5, (160, 120)).save(tmp_path / f"{name}.png")
+    with Pool(TakenOver(known), jobs=1) as pool:
+        results = {name: pool.screen(tmp_path / f"{name}.png") for name in names}
+    for name, result in results.items():
+        assert result.input == str(tmp_path / f"{name}.png")
+        assert result.archives == ()
+        assert result.reason == (None if name in ("name", "z") else Reason.CRASHED), name
+    assert not list(tmp_path.glob("*-made"))
 
 
 HOSTILE = {"crash": Reason.CRASHED, "hang": Reason.TIMEOUT, "memory": Reason.TOO_LARGE}
@@ -344,13 +381,13 @@ def test_a_caller_waits_no_longer_than_it_likes(pool, tmp_path, files):
     until(lambda: pool._dispatcher._queue._taken == 0)
 
 
-def memory_files():
-    """How many items are in memory."""
+def count_open(kind):
+    """How many files of a kind are open: `/memfd:screener` are items in memory."""
     links = []
     for name in os.listdir("/proc/self/fd"):
         with contextlib.suppress(OSError):
             links.append(os.readlink(f"/proc/self/fd/{name}"))
-    return sum(link.startswith("/memfd:screener") for link in links)
+    return sum(link.startswith(kind) for link in links)
 
 
 def test_a_cancelled_item_gives_its_place_and_memory_back(engine, tmp_path, files):
@@ -369,14 +406,15 @@ def test_a_cancelled_item_gives_its_place_and_memory_back(engine, tmp_path, file
         for task in (running, reading, *waiting):
             with pytest.raises(asyncio.CancelledError):
                 await task
-        assert pool._dispatcher._queue._taken == memory_files() == 1
+        assert pool._dispatcher._queue._taken == count_open("/memfd:screener") == 1
+        assert not pool._dispatcher._queue.waits
         first.release()
         return await pool.ascreen(files["listed.jpg"])
 
     with Pool(engine, jobs=1, queue=4) as pool:
         assert asyncio.run(main(pool)).verdict == Verdict.MATCH
         assert not second.begun.exists()
-        assert memory_files() == 0
+        assert count_open("/memfd:screener") == 0
 
 
 def test_a_stream_that_is_read_when_its_task_is_cancelled_is_dropped(engine, tmp_path, files):
@@ -449,7 +487,7 @@ def test_items_that_are_not_finished_by_the_deadline_get_an_exception(engine, tm
 
 def test_a_pool_that_is_forgotten_ends_its_workers(engine, files):
     """As when a program drops it without `close`; so do its files and its thread."""
-    open_files = []
+    pipes = []
     for _ in range(2):  # the first opens what a program has once
         pool = Pool(engine, jobs=1)
         assert pool.screen(files["listed.jpg"]).verdict == Verdict.MATCH
@@ -458,8 +496,8 @@ def test_a_pool_that_is_forgotten_ends_its_workers(engine, files):
         gc.collect()
         thread.join(60)
         until(lambda workers=workers: not any(map(is_alive, workers)))
-        open_files.append(len(os.listdir("/proc/self/fd")))
-    assert open_files[0] == open_files[1]
+        pipes.append(count_open("pipe:"))
+    assert pipes[0] == pipes[1]
 
 
 def test_workers_that_are_killed_lose_no_item(engine, files):
@@ -496,6 +534,7 @@ def test_a_pool_whose_workers_never_start_fails_its_items_and_starts_anew(
 
         with monkeypatch.context() as patched:
             patched.setattr(crews_module, "poll", poll)
+            patched.setattr(crews_module, "_MAX_RESTART_SECONDS", 0.1)
             with pytest.raises(WorkerError, match="none today"):
                 pool.screen(files["listed.jpg"])
         assert pool.refresh() is pool.screener
@@ -688,9 +727,47 @@ def test_many_small_items_leave_memory_as_it_is(pool, files):
             for _ in threads.map(pool.screen, [files["empty"], files["words.txt"]] * (count // 2)):
                 pass
         gc.collect()
-        return resident(), len(os.listdir("/proc/self/fd"))
+        return resident(), count_open("/memfd:screener"), count_open("pipe:")
 
     screen(1000)
     before, after = screen(1000), screen(4000)
     assert after[0] - before[0] < 4 << 20
-    assert after[1] == before[1]
+    assert after[1:] == before[1:]
+
+
+def test_an_item_is_matched_against_the_lists_that_it_names(known, scene, tmp_path):
+    """As by a Screener of them; an unknown name affects only its own item."""
+    rows = f"id,pdq\nthree,{pdq.compute(np.asarray(scene(3, (320, 240)))).text}\n"
+    (tmp_path / "rows.csv").write_text(rows)
+    HashList.create(tmp_path / "more.list").import_file(tmp_path / "rows.csv", source="test")
+    more = HashList.open(tmp_path / "more.list")
+    data = {n: saved(scene(n, (320, 240)), "PNG") for n in (1, 3)}
+    with Pool(Screener([known, more]), jobs=1) as made, ThreadPoolExecutor(8) as threads:
+        for lists in ((known,), (more,), (known, more)):
+            names = [one.name for one in lists]
+            alone = Screener(lists)
+            found = threads.map(
+                lambda n, names=names: made.screen(data[n], lists=names), [1, 3] * 4
+            )
+            assert [*map(plain, found)] == [plain(alone.screen(data[n])) for n in [1, 3] * 4]
+            again = asyncio.run(made.ascreen(data[1], lists=names))
+            assert plain(again) == plain(alone.screen(data[1]))
+        with pytest.raises(ListError, match="no list nope"):
+            made.screen(data[1], lists=["nope"])
+        assert made.screen(data[1]).verdict == Verdict.MATCH
+
+
+def test_a_pool_adopts_another_screener(known, picture):
+    """Of another policy; a wrong one is refused, and the pool goes on."""
+    data = saved(picture, "PNG")
+    other = Screener(known, policy=Policy(digests_only=True))
+    with Pool(Screener(known), jobs=1) as made:
+        assert made.screen(data).verdict == Verdict.MATCH
+
+        made.adopt(other)
+
+        assert made.screener is other
+        assert plain(made.screen(data)) == plain(other.screen(data))
+        with pytest.raises(TypeError, match="needs a Screener"):
+            made.adopt(known)
+        assert made.screen(data).policy == other.policy.fingerprint

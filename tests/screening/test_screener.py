@@ -787,3 +787,30 @@ def test_match_refuses_names_that_are_not_text(engine):
     for inputs in (["a", Path("b"), None], dict.fromkeys(["a", "b", None]).keys()):
         named = engine.match_many([one, one, one], inputs=inputs)
         assert [result.input for result in named] == ["a", "b", None]
+
+
+def test_selected_lists_decide_as_a_screener_of_them(make_list, scene):
+    """Also what the Screener of all lists hashed, with more kinds than they need."""
+    first = make_list([{"id": "one", "pdq": pdq_text(scene(1))}], name="first")
+    rows = [{"id": "two", "phash": "8f0f0f0f0f0f0f0f", "pdq": pdq_text(scene(2))}]
+    both = Screener([first, make_list(rows, name="second")], policy=Policy(radius={"pdq": 30}))
+    alone = Screener(first, policy=both.policy)
+
+    selected = both.select(["first"])
+
+    for number in (1, 2, 3):
+        data = png(scene(number))
+        expected = replace(alone.screen(data), lists=())
+        (decided,) = selected.decide([both.hasher.hash(data)])
+        assert replace(decided, lists=()) == replace(selected.screen(data), lists=()) == expected
+        assert [state.name for state in decided.lists] == ["first"]
+    assert selected.policy == both.policy
+    assert both.select({"first"}) is selected
+    assert both.select(["second", "first"]) is both
+
+
+@pytest.mark.parametrize("names", [["nope"], ["known", "nope"], []])
+def test_unknown_lists_cannot_be_selected(engine, names):
+    """Nor none: nothing would be compared."""
+    with pytest.raises(ListError, match=r"no list|at least one list"):
+        engine.select(names)

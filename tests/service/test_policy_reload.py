@@ -49,7 +49,7 @@ def test_a_changed_policy_decides_from_now_on(service, policy_file, values):
     policy_file.write_text('[lists.known]\nmode = "shadow"\n')
     assert look_up(service, values["listed"]).verdict == "match"
 
-    service.reload_policy()
+    asyncio.run(service.reload_policy())
     result = look_up(service, values["listed"])
     assert (result.verdict, [hit.shadow for hit in result.other_hits]) == ("no_match", [True])
     assert result.policy == Policy.load(policy_file).fingerprint
@@ -58,7 +58,7 @@ def test_a_changed_policy_decides_from_now_on(service, policy_file, values):
     assert metric(service, "screener_policy_reloads_total") == 1
     assert metric(service, "screener_policy_broken") == 0
 
-    service.reload_policy()  # nothing has changed
+    asyncio.run(service.reload_policy())  # nothing has changed
     assert metric(service, "screener_policy_reloads_total") == 1
     asyncio.run(service.refresh())  # of the lists: the policy stays
     assert look_up(service, values["listed"]).verdict == "no_match"
@@ -85,7 +85,7 @@ def test_a_broken_file_leaves_the_old_policy(service, policy_file, values, text,
         policy_file.write_text(text)
     with caplog.at_level(logging.ERROR):
         for _ in range(2):
-            service.reload_policy()
+            asyncio.run(service.reload_policy())
     assert len([one for one in caplog.records if "its old policy" in one.getMessage()]) == 1
     assert metric(service, "screener_policy_broken") == 1
     result = look_up(service, values["listed"])
@@ -93,7 +93,7 @@ def test_a_broken_file_leaves_the_old_policy(service, policy_file, values, text,
     assert service.find_problems() == []
 
     policy_file.write_text(good)
-    service.reload_policy()
+    asyncio.run(service.reload_policy())
     assert metric(service, "screener_policy_broken") == 0
     assert metric(service, "screener_policy_reloads_total") == 0
 
@@ -104,7 +104,7 @@ def test_a_list_that_is_not_enforced_may_be_old(service, policy_file, monkeypatc
         "screener.lists.hashlist.HashList.age_s", lambda self: 1e5 if self.name == "known" else 1.0
     )
     policy_file.write_text("max_list_age = 86400\n[lists.known]\nmode = 'off'\n")
-    service.reload_policy()
+    asyncio.run(service.reload_policy())
     assert metric(service, "screener_policy_broken") == 0
     assert service.find_problems() == []
 
@@ -112,6 +112,6 @@ def test_a_list_that_is_not_enforced_may_be_old(service, policy_file, monkeypatc
 def test_without_a_policy_file_nothing_is_reloaded(lists, values):
     """The default policy stays."""
     made = Service(Settings(lists=lists, jobs=1))
-    made.reload_policy()
+    asyncio.run(made.reload_policy())
     assert made.screener.policy == Policy()
     asyncio.run(made.stop())

@@ -87,4 +87,5 @@ def workers_of(pool):
     """The PIDs of a pool's workers."""
     crews = pool._dispatcher._crews
     groups = [crew.workers._workers for crew in (crews.current, *crews._retiring)]
-    return [worker._process.pid for workers in groups for worker in workers]
+    processes = [worker._process for workers in groups for worker in workers]
+    return [process.pid for process in processes if not process._closed]

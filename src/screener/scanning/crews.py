@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -19,8 +20,9 @@ _log = logging.getLogger(__name__)
 
 _START_SECONDS = 0.02  # between two checks whether processes have started
 
-# How often in a row all workers are started again, if none of them finishes an item.
-_MAX_RESTARTS = 3
+# For how long all workers are started again and again, if none of them finishes an item. Something
+# outside may kill several in a row; a program that cannot start any fails at the first.
+_MAX_RESTART_SECONDS = 60.0
 
 Finished = FinishedTask[HashedInput | OpenedArchive]
 
@@ -69,7 +71,7 @@ class Crews:
         self.current = Crew(screener, jobs).wait()
         self._retiring: list[Crew] = []
         self._lock = threading.Lock()
-        self._restarts = 0
+        self._failing_since: float | None = None
         self._ended = False
 
     def adopt(self, screener: Screener) -> None:
@@ -105,16 +107,14 @@ class Crews:
             seconds = _START_SECONDS if seconds is None else min(seconds, _START_SECONDS)
         finished = poll([crew.workers for crew in crews], awaited, seconds)
         if finished:
-            self._restarts = 0
+            self._failing_since = None
         return finished
 
     def restart(self, error: WorkerError) -> None:
-        """End all workers and start new ones, which know no task. Raises the error if it goes on.
-
-        Something outside ends processes while they start.
-        """
-        self._restarts += 1
-        if self._restarts > _MAX_RESTARTS:
+        """End all workers and start new ones. Raises the error if that goes on for too long."""
+        now = time.monotonic()
+        self._failing_since = self._failing_since or now
+        if now - self._failing_since > _MAX_RESTART_SECONDS:
             raise error
         _log.warning("all worker processes are started again: %s", error)
         with self._lock:

@@ -179,6 +179,7 @@ class Dispatcher:
             return
         for (item, hashes), result in zip(batch, results, strict=True):
             if result is not None:
+                item.close()  # before its caller goes on
                 item.future.set_result(result)
                 continue
             item.mode, item.seconds = HashMode.EXACT, hashes.seconds or 0.0

@@ -22,6 +22,7 @@ from screener.screening.input.hash_item import HashedInput
 from screener.screening.input.hasher import Hasher
 
 _PIECE_BYTES = 1 << 20
+_SEALS = 0xF  # from linux/fcntl.h: no more writes, growing, shrinking and seals
 _MAX_QUICK_BYTES = 1 << 20  # copied in a quarter of a millisecond
 
 
@@ -152,7 +153,7 @@ def _read_pieces(file: BinaryIO | None) -> Iterator[bytes]:
 def _store(pieces: Iterable[bytes], name: Name) -> Upload:
     """Copy an item to a file in memory, or if the system has none, to one that only we can read."""
     if _has_memory_files():
-        descriptor = os.memfd_create("screener", os.MFD_CLOEXEC)
+        descriptor = os.memfd_create("screener", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
         upload = Upload(_path_of(descriptor), name, descriptor=descriptor)
     else:
         descriptor, path = tempfile.mkstemp(prefix="screener-")
@@ -162,10 +163,19 @@ def _store(pieces: Iterable[bytes], name: Name) -> Upload:
             unwritten = memoryview(piece)
             while unwritten:
                 unwritten = unwritten[os.write(descriptor, unwritten) :]
+        if _has_memory_files():
+            _seal(descriptor)
     except BaseException:
         upload.close()
         raise
     return upload
+
+
+def _seal(descriptor: int) -> None:
+    """Forbid changes, since a worker that an item has taken over could change other items."""
+    import fcntl  # which other systems lack
+
+    fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, _SEALS)
 
 
 def _path_of(descriptor: int) -> str:

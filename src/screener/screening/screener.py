@@ -549,7 +549,7 @@ def _parse_names(inputs: Any, count: int) -> list[Name]:
     labels = list(inputs)
     if len(labels) != count:
         raise HashError(f"inputs must be as many as items: {len(labels)} for {count} items")
-    return [parse_name(label) for label in labels]
+    return [_NO_NAME if label is None else parse_name(label) for label in labels]
 
 
 def parse_name(label: Any) -> Name:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import time
 import traceback
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from importlib import import_module
+from pathlib import Path
 from typing import IO
 
 import msgspec
@@ -24,8 +26,11 @@ from screener.service.endpoint import CALLER, VERDICT
 from screener.service.native.routes import routes as native_routes
 from screener.service.problems import Problem
 from screener.service.server import Service
+from screener.system.files import open_private
 
 _log = logging.getLogger(__name__)
+
+_CLIENT_GONE = 499  # in the log: it closed the connection before it had an answer
 
 
 def create_app(service: Service) -> Starlette:
@@ -70,11 +75,7 @@ class Front:
     def __init__(self, app: ASGIApp, *, service: Service) -> None:
         self._app = app
         self._metrics = service.metrics
-        self._stream: IO[bytes] = (
-            sys.stdout.buffer
-            if service.settings.access_log is None
-            else service.settings.access_log.open("ab")
-        )
+        self._stream = _open_log(service.settings.access_log)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
@@ -99,7 +100,7 @@ class Front:
                 await answer.response(scope, receive, send_and_note)
         finally:
             self._metrics.requests_under_way -= 1
-            self._note(scope, status, time.perf_counter() - start)
+            self._note(scope, status or _CLIENT_GONE, time.perf_counter() - start)
 
     def _note(self, scope: Scope, status: int, seconds: float) -> None:
         route = getattr(scope.get("route"), "path", "other")
@@ -118,6 +119,12 @@ class Front:
         with suppress(OSError, ValueError):  # a full disk or a closed pipe stops no screening
             self._stream.write(msgspec.json.encode(line) + b"\n")
             self._stream.flush()
+
+
+def _open_log(path: Path | None) -> IO[bytes]:
+    if path is None:
+        return sys.stdout.buffer
+    return os.fdopen(open_private(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND), "ab")
 
 
 def _log_bug(error: Exception) -> None:

@@ -1,13 +1,17 @@
 """Limits on what a client may send, and how slowly.
 
 The body of a request is read completely before a worker is asked, so a slow client occupies a
-connection and never a worker.
+connection and never a worker. No body is written to a disk.
 """
 
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Self
+import io
+import os
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
+from contextlib import ExitStack, aclosing, asynccontextmanager
+from typing import Any, Self, TypeVar
 
 import msgspec
 from starlette.requests import Request
@@ -22,8 +26,11 @@ from screener.service.settings import Settings
 
 _MAX_HEADER_BYTES = 64 << 10
 _MAX_HEADERS = 128
-_MAX_DIGITS = 20  # of the length of a body
 _MAX_PIPELINED = 16  # requests that a client may send before it has the answer to the first
+_MAX_DIGITS = 20  # of the length of a body
+_MAX_JOINED_BYTES = 1 << 20  # larger uploads are files in memory, which the pool does not copy
+
+T = TypeVar("T")
 
 
 class ClientGone(Exception):
@@ -70,10 +77,52 @@ async def read_body(request: Request, account: Account, max_bytes: int) -> bytes
     Raises a Problem if it is too large or there is no memory for it at present, and ClientGone if
     the client closed the connection.
     """
+    body = bytearray()
+    async with aclosing(_receive(request, account, max_bytes)) as received:
+        async for chunk in received:
+            body += chunk
+    return bytes(body)
+
+
+@asynccontextmanager
+async def receive_upload(
+    request: Request, account: Account, max_bytes: int
+) -> AsyncIterator[bytes | io.FileIO]:
+    """Yield the body as `read_body` returns it, or a large one as an open file in memory."""
+    joined = bytearray()
+    with ExitStack() as stack:
+        file: io.FileIO | None = None
+        async with aclosing(_receive(request, account, max_bytes)) as received:
+            async for chunk in received:
+                joined += chunk
+                if len(joined) > _MAX_JOINED_BYTES and hasattr(os, "memfd_create"):
+                    if file is None:
+                        memory = os.memfd_create("screener", os.MFD_CLOEXEC)
+                        file = stack.enter_context(io.FileIO(memory, "r+"))
+                    _write(file, joined)
+                    joined = bytearray()
+        if file is None:
+            account.take(len(joined))  # the pool copies it
+            yield bytes(joined)
+        else:
+            _write(file, joined)
+            file.seek(0)
+            yield file
+
+
+def _write(file: io.FileIO, content: bytearray) -> None:
+    written = 0
+    while written < len(content):
+        written += file.write(memoryview(content)[written:])
+
+
+async def _receive(
+    request: Request, account: Account, max_bytes: int
+) -> AsyncGenerator[bytes, None]:
+    """Yield the pieces of a body, none of them empty, within limits."""
     declared = request.headers.get("content-length", "0")
     if len(declared) > _MAX_DIGITS or int(declared) > max_bytes:  # the parser takes only digits
         raise _too_large(max_bytes)
-    chunks: list[bytes] = []
     count = 0
     while True:
         message = await request.receive()
@@ -84,9 +133,32 @@ async def read_body(request: Request, account: Account, max_bytes: int) -> bytes
             if count > max_bytes:
                 raise _too_large(max_bytes)
             account.take(len(chunk))
-            chunks.append(chunk)
+            yield chunk
         if not message.get("more_body", False):
-            return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+            return
+
+
+async def unless_gone(request: Request, work: Coroutine[Any, Any, T]) -> T:
+    """Return the result of some work for a request whose body was read.
+
+    If the client closes the connection, cancel it and raise ClientGone: else the uploads of clients
+    that try again would fill the queue.
+    """
+    task = asyncio.ensure_future(work)
+    watch = asyncio.ensure_future(_wait_until_gone(request))
+    try:
+        await asyncio.wait((task, watch), return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            raise ClientGone
+        return task.result()
+    finally:
+        task.cancel()
+        watch.cancel()
+
+
+async def _wait_until_gone(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
 
 
 def _too_large(max_bytes: int) -> Problem:

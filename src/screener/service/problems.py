@@ -7,7 +7,15 @@ from collections.abc import Mapping
 import msgspec
 from starlette.responses import Response
 
-from screener.errors import Busy, HashError, ListError, PoolClosed, WorkerError
+from screener.errors import (
+    Busy,
+    HashError,
+    IndexFileError,
+    ListError,
+    PolicyError,
+    PoolClosed,
+    WorkerError,
+)
 
 RETRY_SECONDS = "1"  # after which a client of a busy service should try again
 
@@ -70,10 +78,12 @@ def problem_of(error: Exception) -> Problem | None:
         return Problem(503, "stopping", "the service is stopping")
     if isinstance(error, WorkerError):
         return Problem(503, "no_workers", "worker processes cannot be started")
-    if isinstance(error, ListError):
+    if isinstance(error, PolicyError):  # of a request in the very second at which it is too old
+        return Problem(503, "list_too_old", "a list is older than the policy allows")
+    if isinstance(error, ListError | IndexFileError):
         return Problem(503, "list_unavailable", "a list cannot be read")
-    if isinstance(error, MemoryError):
-        return Problem(503, "busy", "there is not enough memory at present")
+    if isinstance(error, MemoryError | OSError):
+        return Problem(503, "busy", "the system has no memory or no file for it at present")
     if isinstance(error, HashError):
         return Problem(400, "bad_hash", str(error))
     return None

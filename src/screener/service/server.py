@@ -6,7 +6,6 @@ import asyncio
 import io
 import logging
 import random
-import threading
 import time
 
 from PIL import Image
@@ -58,10 +57,10 @@ class Service:
         self.metrics.buffered.set_function(lambda: self.buffer.taken)
         self.metrics.ready.set_function(lambda: not self.find_problems())
         self.stopping = False
-        self._list_error: str | None = None
+        self._lists_open = True
+        self._refreshing = asyncio.Lock()
         self._workers_work = True
         self._policy_error: str | None = None
-        self._changing = threading.Lock()  # else a new policy and new lists undo each other
         self._expires = _find_expiry(screener)
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -102,33 +101,32 @@ class Service:
             problems.append("stopping")
         if time.time() > self._expires:
             problems.append("list_too_old")
-        if self._list_error is not None:
+        if not self._lists_open:
             problems.append("list_unavailable")
         if not self._workers_work:
             problems.append("no_workers")
         return problems
 
     async def refresh(self) -> None:
-        """Move to the newest generations of the lists; look at the files of keys.
+        """Move to the newest generations of the lists.
 
-        Raises ScreenerError if that fails; the service continues with the old ones.
+        If that fails, it raises the error, and the service continues with the old ones.
         """
-        try:
-            await asyncio.to_thread(self._adopt_newest)
-            self._list_error = None
-        except PolicyError:  # too old, which `check` refuses too
-            self._list_error = None
-            raise
-        except ScreenerError as error:
-            self._list_error = type(error).__name__
-            raise
+        async with self._refreshing:  # else an older one could take the place of a newer one
+            try:
+                newest = await asyncio.to_thread(self._open_newest)
+                if newest is not self.screener:
+                    await asyncio.to_thread(self.swap, newest)
+            except Exception as error:  # if a list is too old, `check` reports it
+                self._lists_open = isinstance(error, PolicyError)
+                raise
+            self._lists_open = True
 
-    def _adopt_newest(self) -> None:
-        with self._changing:
-            newest = self.screener.refresh()
-            if newest is not self.screener:
-                newest.warm()
-                self.swap(newest)
+    def _open_newest(self) -> Screener:
+        newest = self.screener.refresh()
+        if newest is not self.screener:
+            newest.warm()
+        return newest
 
     def swap(self, screener: Screener) -> None:
         """Match what comes from now on against another Screener.
@@ -142,29 +140,33 @@ class Service:
         states = ", ".join(f"{one.name}:{one.generation}" for one in screener.lists)
         _log.info("lists in use: %s", states)
 
-    def reload_policy(self) -> None:
+    async def reload_policy(self) -> None:
         """Read the policy file again, and decide by it from now on if it has changed.
 
-        It blocks like `swap`. If the file cannot be used, the old policy stays; the log says so
-        once, and the metrics until it is repaired.
+        If it cannot be used, the old policy stays; the log says so once, and the metrics until the
+        file is repaired.
         """
+        async with self._refreshing:
+            try:
+                await asyncio.to_thread(self._adopt_policy)
+                self._policy_error = None
+            except ScreenerError as error:
+                if str(error) != self._policy_error:
+                    _log.error("the service continues with its old policy: %s", error)
+                self._policy_error = str(error)
+        self.metrics.policy_broken.set(self._policy_error is not None)
+
+    def _adopt_policy(self) -> None:
         if self.settings.policy is None:
             return
-        try:
-            policy = Policy.load(self.settings.policy)
-            with self._changing:
-                if policy != self.screener.policy:
-                    screener = Screener(self.screener.lists, policy=policy)
-                    self.pool.adopt(screener)
-                    self._expires = _find_expiry(screener)
-                    self.metrics.policy_reloads.inc()
-                    _log.info("policy in use: %s", policy.fingerprint)
-            self._policy_error = None
-        except ScreenerError as error:
-            if str(error) != self._policy_error:
-                _log.error("the service continues with its old policy: %s", error)
-            self._policy_error = str(error)
-        self.metrics.policy_broken.set(self._policy_error is not None)
+        policy = Policy.load(self.settings.policy)
+        if policy == self.screener.policy:
+            return
+        screener = Screener(self.screener.lists, policy=policy)
+        self.pool.adopt(screener)
+        self._expires = _find_expiry(screener)
+        self.metrics.policy_reloads.inc()
+        _log.info("policy in use: %s", policy.fingerprint)
 
     def reload_keys(self) -> None:
         """Read the file of keys again. Raises ServiceError; the old keys stay then."""
@@ -178,7 +180,7 @@ class Service:
             )
             try:
                 await asyncio.to_thread(self.reload_keys)
-                await asyncio.to_thread(self.reload_policy)
+                await self.reload_policy()
                 await self.refresh()
             except ScreenerError as error:
                 self.metrics.failed_refreshes.inc()

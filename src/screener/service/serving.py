@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import resource
 import signal
 import ssl
 from collections.abc import Iterator
 from functools import partial
 
 import uvicorn
+from prometheus_client import disable_created_metrics
 
 from screener.errors import ServiceError
 from screener.service.app import create_app
@@ -19,6 +21,7 @@ from screener.service.server import Service
 
 _log = logging.getLogger(__name__)
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
+_OTHER_FILES = 1024  # of lists, workers and forms
 
 
 class _Server(uvicorn.Server):
@@ -68,6 +71,8 @@ def serve(service: Service) -> None:
     Raises ServiceError if the address or the certificate cannot be used.
     """
     settings = service.settings
+    disable_created_metrics()  # type: ignore[no-untyped-call]
+    _allow_files(settings.connections + settings.queue + _OTHER_FILES)
     config = uvicorn.Config(
         create_app(service),
         host=settings.host,
@@ -95,3 +100,11 @@ def serve(service: Service) -> None:
         raise ServiceError(
             f"cannot listen on {settings.host}, port {settings.port}: see the message above"
         ) from None
+
+
+def _allow_files(count: int) -> None:
+    """Raise the limit of open files of this process to what it may need, if the system lets it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = count if hard == resource.RLIM_INFINITY else min(count, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

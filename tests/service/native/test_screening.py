@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import jsonschema
 import pytest
 from paths import REPOSITORY
-from served import error_of
+from served import error_of, serving
 
 from screener import HashList, Screener
 
@@ -147,3 +147,31 @@ def test_many_uploads_at_once_have_their_own_results(server, files):
         answers = list(threads.map(lambda name: server.post("/v1/screen", files[name]), names))
 
     assert [line["verdict"] for _, line in answers] == [VERDICTS[name] for name in names]
+
+
+@pytest.fixture(scope="module")
+def roomy(shared_lists):
+    """A server for large uploads."""
+    with serving("--list", shared_lists[0], "--max-buffered", 100 << 20) as server:
+        yield server
+
+
+@pytest.mark.parametrize("name", ["listed", "other"])
+def test_large_uploads_are_screened_whole(roomy, files, name, check_line):
+    """Alone, in chunks and in a form, from below a megabyte to above it."""
+    for size in ((1 << 20) - 1, (1 << 20) + 1, (3 << 20) + 17):
+        data = files[name] + bytes(size - len(files[name]))
+        expected = {"bytes": size, "verdict": VERDICTS[name]}
+        chunks = [data[start : start + 70_001] for start in range(0, size, 70_001)]
+        form = [("file", (str(number), data)) for number in range(3)]
+
+        _, alone = roomy.post("/v1/screen", data)
+        _, chunked = roomy.post("/v1/screen", iter(chunks))
+        _, several = roomy.post("/v1/screen", None, files=form)
+
+        for line in (alone, chunked, *several["results"]):
+            check_line(line)
+            assert {name: line[name] for name in expected} == expected
+        assert [line["input"] for line in several["results"]] == ["0", "1", "2"]
+    text = roomy.client.get("/metrics").text
+    assert "\nscreener_buffered_bytes 0.0\n" in text

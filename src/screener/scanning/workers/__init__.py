@@ -1,1 +1,1 @@
-"""The processes of a scan, each of which opens files and may die of one; know nothing of lists."""
+"""The processes of a scan or Pool. Each opens files and may die of one; none knows a list."""

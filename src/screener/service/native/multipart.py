@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from python_multipart.exceptions import FormParserError
@@ -79,8 +80,8 @@ def is_multipart(content_type: str) -> bool:
     return content_type.partition(";")[0].strip().lower() == "multipart/form-data"
 
 
-def parse_multipart(content_type: str, body: bytes) -> list[Part]:
-    """Return the parts of a body. Raises a Problem if it is malformed or has too many."""
+def parse_multipart(content_type: str, body: Iterable[bytes]) -> list[Part]:
+    """Return the parts of a body in pieces. Raises a Problem if it is malformed or too many."""
     _, options = parse_options_header(content_type)
     boundary = options.get(b"boundary")
     if not boundary:
@@ -99,7 +100,8 @@ def parse_multipart(content_type: str, body: bytes) -> list[Part]:
                 "on_end": collector.on_end,
             },
         )
-        parser.write(body)
+        for piece in body:
+            parser.write(piece)
         parser.finalize()
     except (FormParserError, ValueError):
         collector.ended = False

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from io import FileIO
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from screener.screening.result import Result, Verdict
 from screener.service.endpoint import VERDICT
-from screener.service.limits import read_body
+from screener.service.limits import Account, receive_upload, unless_gone
 from screener.service.native.multipart import is_multipart, parse_multipart
 from screener.service.problems import Problem, json_response
 from screener.service.server import Service
 
 # Of the Results of one request, the first of these decides.
+_PIECE_BYTES = 1 << 20
+
 _ORDER = (Verdict.MATCH, Verdict.UNSCREENED, Verdict.NO_MATCH)
 
 
@@ -62,16 +69,15 @@ async def _screen_body(service: Service, request: Request) -> list[Result]:
     service.check()
     lists = find_lists(service, request)
     content_type = request.headers.get("content-type", "")
+    limit = service.settings.body_bytes
     with service.buffer.account() as account:
-        body = await read_body(request, account, service.settings.body_bytes)
-        files: list[tuple[str | None, bytes]] = [(None, body)]
-        if is_multipart(content_type):
-            account.take(len(body))  # the parts are copies
-            parts = parse_multipart(content_type, body)
-            files = [(part.filename, part.content) for part in parts if part.filename is not None]
-            if not files:
-                raise Problem(400, "no_file", "the form has no file: a part with a file name")
-        results = await _screen_files(service, files, lists)
+        async with receive_upload(request, account, limit) as body:
+            files: list[tuple[str | None, bytes | FileIO]] = [(None, body)]
+            if is_multipart(content_type):
+                files = list(_find_files(content_type, body, account))
+            results = await unless_gone(request, _screen_files(service, files, lists))
+            if files[0][1] is body and isinstance(body, FileIO):  # of which a Result has no size
+                results = [replace(results[0], bytes=os.fstat(body.fileno()).st_size)]
     for result in results:
         service.metrics.count_result(result)
     verdicts = {result.verdict for result in results}
@@ -79,8 +85,25 @@ async def _screen_body(service: Service, request: Request) -> list[Result]:
     return results
 
 
+def _find_files(
+    content_type: str, body: bytes | FileIO, account: Account
+) -> Iterator[tuple[str | None, bytes]]:
+    """Yield the name and content of each file of a form; raise a Problem if it has none."""
+    if isinstance(body, FileIO):
+        account.take(os.fstat(body.fileno()).st_size)  # the parts are copies
+        parts = parse_multipart(content_type, iter(partial(body.read, _PIECE_BYTES), b""))
+        os.ftruncate(body.fileno(), 0)
+    else:
+        parts = parse_multipart(content_type, [body])
+    files = [part for part in parts if part.filename is not None]
+    if not files:
+        raise Problem(400, "no_file", "the form has no file: a part with a file name")
+    for part in files:
+        yield part.filename, part.content
+
+
 async def _screen_files(
-    service: Service, files: list[tuple[str | None, bytes]], lists: frozenset[str] | None
+    service: Service, files: list[tuple[str | None, bytes | FileIO]], lists: frozenset[str] | None
 ) -> list[Result]:
     seconds = service.settings.answer_seconds
     tasks = [
