@@ -129,8 +129,10 @@ class Screener:
         for hash_list in self.searched:
             warn_of_pixel_versions(hash_list)
         warn_of_unknown_lists(self.policy, self.lists)
+        is_weighed = any(find_threshold(hash_list, self.policy) for hash_list in self.searched)
+        self._effort = self.policy.effort if is_weighed else Effort.DISTANCE
         self._weighed = frozenset(
-            one.name for one in self.searched if find_threshold(one, self.policy)
+            one.name for one in self.enforced if find_threshold(one, self.policy)
         )
         self._sample = Sample(self.searched, self.policy)
         self._verdict_rules = VerdictRules(self.searched, self.policy)
@@ -186,7 +188,7 @@ class Screener:
     @property
     def effort(self) -> Effort:
         """The policy's effort, or `distance` if no list is searched by evidence."""
-        return self.policy.effort if self._weighed else Effort.DISTANCE
+        return self._effort
 
     @property
     def kinds(self) -> tuple[HashKind, ...]:

@@ -171,29 +171,33 @@ class Service:
         states = ", ".join(f"{one.name}:{one.generation}" for one in screener.lists)
         _log.info("lists in use: %s", states)
 
-    def reload_policy(self) -> None:
+    async def reload_policy(self) -> None:
         """Read the policy file again, and decide by it from now on if it has changed.
 
-        It blocks like `swap`. If the file cannot be used, the old policy stays; the log says so
-        once, and the metrics until it is repaired.
+        If it cannot be used, the old policy stays; the log says so once, and the metrics until the
+        file is repaired.
         """
-        if self.settings.policy is None:
-            return
         try:
-            policy = Policy.load(self.settings.policy)
-            with self._changing:
-                if policy != self.screener.policy:
-                    screener = self.screener.with_lists(self.screener.lists, policy=policy)
-                    self.pool.adopt(screener)
-                    self._expires = _find_expiry(screener)
-                    self.metrics.policy_reloads.inc()
-                    _log.info("policy in use: %s", policy.fingerprint)
+            await asyncio.to_thread(self._adopt_policy)
             self._policy_error = None
         except ScreenerError as error:
             if str(error) != self._policy_error:
                 _log.error("the service continues with its old policy: %s", error)
             self._policy_error = str(error)
         self.metrics.policy_broken.set(self._policy_error is not None)
+
+    def _adopt_policy(self) -> None:
+        if self.settings.policy is None:
+            return
+        policy = Policy.load(self.settings.policy)
+        with self._changing:
+            if policy == self.screener.policy:
+                return
+            screener = self.screener.with_lists(self.screener.lists, policy=policy)
+            self.pool.adopt(screener)
+            self._expires = _find_expiry(screener)
+        self.metrics.policy_reloads.inc()
+        _log.info("policy in use: %s", policy.fingerprint)
 
     def reload_keys(self) -> None:
         """Read the file of keys again. Raises ServiceError; the old keys stay then."""
@@ -207,7 +211,7 @@ class Service:
             )
             try:
                 await asyncio.to_thread(self.reload_keys)
-                await asyncio.to_thread(self.reload_policy)
+                await self.reload_policy()
                 await self.refresh()
             except ScreenerError as error:
                 self.metrics.failed_refreshes.inc()
