@@ -47,7 +47,7 @@ async def receive_file(hma: Hma, request: Request) -> AsyncIterator[File]:
     with hma.service.buffer.account() as account:
         body = await read_body(request, account, hma.service.settings.body_bytes)
         account.take(len(body))  # the parts are copies
-        parts = parse_multipart(content_type, body)
+        parts = parse_multipart(content_type, [body])
         files = [part for part in parts if part.filename]
         if not files:
             raise HmaError(400, _NO_FILE)
