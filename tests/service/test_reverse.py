@@ -187,18 +187,22 @@ def test_a_list_that_came_while_the_service_was_down_is_matched(
     assert [event["data"]["upload"] for event in events(tmp_path)] == ["a"]
 
 
-def test_a_list_that_gets_another_kind_is_still_matched_by_the_stored_ones(
-    options, tmp_path, known, files, values
-):
-    """Uploads hashed without it are compared by what there is."""
-    sha256 = digest.compute(b"anything")[2].text
+def test_a_list_that_gets_other_kinds_is_matched(options, tmp_path, known, files, values):
+    """By digests, which are always stored; uploads without pHash are compared by what there is."""
+    rows = [
+        {"id": "new", "phash": "0123456789abcdef"},
+        {"id": "digest", "sha256": digest.compute(files["other"])[2].text},
+    ]
     with serving(*options) as server:
         server.post("/v1/screen?id=a", files["other"])
         stored(server, 1)
-        add(known, tmp_path, [{"id": "new", "pdq": values["other"], "sha256": sha256}])
+        add(known, tmp_path, rows)
         until(lambda: events(tmp_path), SECONDS)
 
-    assert [event["data"]["upload"] for event in events(tmp_path)] == ["a"]
+    (event,) = events(tmp_path)
+    assert [(one["kind"], one["entry"]) for one in event["data"]["matches"]] == [
+        ("sha256", "digest")
+    ]
 
 
 def test_hashes_are_deleted_by_age_from_the_file_too(options, tmp_path, known, files, values):

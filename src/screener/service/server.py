@@ -13,6 +13,7 @@ from collections.abc import Callable
 from PIL import Image
 
 from screener.errors import Busy, PolicyError, ScreenerError, WorkerError
+from screener.hashing.hash import KINDS, HashKind
 from screener.hashing.pdq import PDQ
 from screener.lists.hashlist import HashList
 from screener.scanning.pool import Pool
@@ -57,7 +58,7 @@ class Service:
         screener = Screener(
             [HashList.open(path) for path in settings.lists],
             policy=policy,
-            extra_kinds=[PDQ] if settings.hma else (),  # of which HMA's clients ask for the hashes
+            extra_kinds=_choose_extra_kinds(settings),
         )
         self.pool = Pool(screener, jobs=settings.jobs, queue=settings.queue, exact=keeps)
         self.matcher = Matcher(lambda: self.screener)
@@ -239,6 +240,14 @@ def _open_newest(screener: Screener) -> Screener:
     if newest is not screener:
         newest.warm()
     return newest
+
+
+def _choose_extra_kinds(settings: Settings) -> list[HashKind]:
+    """Return the kinds that are computed even if no list has them."""
+    kinds = [PDQ] if settings.hma else []  # HMA's clients ask for it
+    if settings.keep_hashes is not None:  # a newer list may have them
+        kinds += [kind for kind in KINDS.values() if kind.digest]
+    return kinds
 
 
 def _find_expiry(screener: Screener) -> float:
