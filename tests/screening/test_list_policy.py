@@ -173,13 +173,19 @@ def test_weak_hits_in_shadow_need_another_hit_as_if_enforced(make_list, scene):
     made = hash_item(scene(0), policy=Policy(), kinds=[KINDS["pdq"], KINDS["whash"]])
     texts = {one.hash.kind.name: one.hash.text for one in made.hashes[::8]}
     both = make_list([{"id": "B", **texts}], name="both")
+    md5 = digest.compute(png(scene(0)))[0].text
+    file = make_list([{"id": "F", "md5": md5, "whash": texts["whash"]}], name="file")
     weak = make_list([{"id": "W", "whash": texts["whash"]}], name="weak")
     for mode in ("enforce", "shadow"):
-        settings = {name: {"mode": mode} for name in ("both", "weak")}
-        result = screener_of(both, weak, **settings).screen(png(scene(0)))
+        settings = {name: {"mode": mode} for name in ("both", "file", "weak")}
+        result = screener_of(both, file, weak, **settings).screen(png(scene(0)))
         hits = {(hit.entry, hit.kind): hit for hit in (*result.matches, *result.other_hits)}
         would_match = {key for key, hit in hits.items() if hit.would_match}
-        assert would_match == {("B", "pdq"), ("B", "whash")}
+        assert (
+            would_match
+            == {(e, k) for e, k in hits if e != "W"}
+            == {("B", "pdq"), ("B", "whash"), ("F", "md5"), ("F", "whash")}
+        )
         assert ("W", "whash") in hits
         assert bool(result.matches) == (mode == "enforce")
 

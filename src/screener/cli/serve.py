@@ -58,7 +58,7 @@ def _import_service(name: str) -> Any:
 @click.option("--answer-seconds", type=_SECONDS, default=120.0, show_default=True,
               help="Time for the Result of an upload; then 503.")  # fmt: skip
 @click.option("--poll-seconds", type=_SECONDS, default=30.0, show_default=True,
-              help="Time between two looks for newer lists and keys.")  # fmt: skip
+              help="Time between two looks for newer lists, keys and policy.")  # fmt: skip
 @click.option("--grace-seconds", type=number_from(0, fraction=True), default=1.0, show_default=True,
               help="Time to be not ready before a stop.")  # fmt: skip
 @click.option("--drain-seconds", type=_SECONDS, default=30.0, show_default=True,

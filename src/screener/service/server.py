@@ -211,8 +211,8 @@ class Service:
                 self.settings.poll_seconds * random.uniform(1 - _JITTER, 1 + _JITTER)
             )
             try:
-                await asyncio.to_thread(self.reload_keys)
                 await self.reload_policy()
+                await asyncio.to_thread(self.reload_keys)
                 await self.refresh()
             except ScreenerError as error:
                 self.metrics.failed_refreshes.inc()

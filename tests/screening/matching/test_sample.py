@@ -9,6 +9,9 @@ from picture_bytes import png
 
 from screener import Hash, HashCache, Policy, Reason, Screener, rescan, scan
 from screener.hashing import digest, pdq
+from screener.media.name import Name
+from screener.screening.input.hash_item import HashedInput
+from screener.screening.input.located_hash import LocatedHash
 
 PICTURES = 24
 
@@ -88,6 +91,14 @@ def test_pixels_and_bare_hashes_are_drawn_by_their_first_hash(lists, scene):
         if draw((hash_ := digest.compute(b"%d" % number)[2]).value.hex()) > 0.5
     )
     assert compared(engine.match([hashes[takes_part.index(True)], sha256])) == {"more"}
+
+
+def test_a_hash_with_bits_in_doubt_draws_nothing(lists, scene):
+    """The input is hashed exactly first, or its draw could differ from that of the exact hash."""
+    exact = LocatedHash(pdq.compute(np.asarray(scene(PICTURES))))
+    items = [HashedInput(Name(), (one,)) for one in (exact, exact._replace(doubt=1))]
+    assert [one is None for one in engine_of(lists, 0.5).decide_if_sure(items)] == [False, True]
+    assert None not in list(engine_of(lists, 1.0).decide_if_sure(items))
 
 
 def test_an_input_outside_of_every_sample_is_not_screened(lists, scene):

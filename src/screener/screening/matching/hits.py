@@ -187,8 +187,8 @@ def _corroborate(
 ) -> None:
     """Clear `uncorroborated` of a hit if a kind that is not weak hit the same record.
 
-    The other hit must be in the same picture, in a common frame, or of the whole file. One in
-    shadow counts for hits in shadow only.
+    The other hit must be in the same picture, in a common frame, or of the whole file. A hit in
+    shadow counts only for hits in shadow.
     """
     uncorroborated = [keyed for keyed, match in nearest.items() if match.uncorroborated]
     if not uncorroborated:
@@ -201,11 +201,10 @@ def _corroborate(
     file_records: set[tuple[_Record, bool]] = set()
     picture_moments: dict[tuple[_Record, bool, _Position], int] = defaultdict(int)
     for (key, position), match in nearest.items():
-        for shadow in (True,) if match.shadow else (True, False):
-            if match.would_identify and (match.video is not None or KINDS[match.kind].digest):
-                file_records.add((key[:3], shadow))
-            elif match.would_identify:
-                picture_moments[key[:3], shadow, position] |= find_moments(key, position)
+        if match.would_identify and (match.video is not None or KINDS[match.kind].digest):
+            file_records.add((key[:3], match.shadow))
+        elif match.would_identify:
+            picture_moments[key[:3], match.shadow, position] |= find_moments(key, position)
     for key, position in uncorroborated:
         shadow = nearest[key, position].shadow
         moments = picture_moments.get((key[:3], shadow, position), 0)
