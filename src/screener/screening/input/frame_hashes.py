@@ -28,6 +28,9 @@ _MAX_SMALL_SIDE = 192
 # A frame of more pixels is not enlarged: a long thin one would take much memory.
 _MAX_ENLARGED_PIXELS = 1 << 20
 
+# Nor is an inset of more: a strip as wide as a screen is hardly a photo.
+_MAX_ENLARGED_INSET_PIXELS = 100_000
+
 # Rows of an inset that are hashed at least, and fewer than twice as many.
 _MIN_INSET_ROWS = 256
 
@@ -95,15 +98,15 @@ def _resize_inset(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     A small one is enlarged: its PDQ is then nearer to the picture's. Of a high one every second,
     third ... row is enough, which changes fewer bits than another size of the picture does.
     """
-    if _is_small(pixels):
+    if _is_small(pixels, _MAX_ENLARGED_INSET_PIXELS):
         return _core.enlarge(pixels)
     step = max(1, len(pixels) // _MIN_INSET_ROWS)
     return pixels[step // 2 :: step]
 
 
-def _is_small(pixels: NDArray[np.uint8]) -> bool:
+def _is_small(pixels: NDArray[np.uint8], most: int = _MAX_ENLARGED_PIXELS) -> bool:
     sides = pixels.shape[:2]
-    return min(sides) <= _MAX_SMALL_SIDE and math.prod(sides) <= _MAX_ENLARGED_PIXELS
+    return min(sides) <= _MAX_SMALL_SIDE and math.prod(sides) <= most
 
 
 def _find_parts(
