@@ -143,3 +143,10 @@ def test_charts_are_not_busy_and_photos_are(screens, scene):
     assert most.max() >= 80 * evidence.SIXTEENTHS
     assert max(map(busy, pies)) < evidence.BUSY < min(busy(np.asarray(scene(7))), 1)
     assert busy(np.full((100, 100), 7, np.uint8)) == 0
+
+
+def test_the_aspect_of_a_picture_that_lacks_rows_can_be_stated(rng):
+    """Views turn it by its own shape."""
+    pixels = smooth(rng, (300, 200))
+    assert evidence.look(pixels[::3], most=0).samples.aspect == 0.5
+    assert evidence.look(pixels[::3], most=0, aspect=1.5).samples.aspect == 1.5

@@ -1,4 +1,4 @@
-// Pictures shrunk as Pillow shrinks them.
+// Pictures shrunk as Pillow shrinks them, and enlarged.
 #include "image/shrink.h"
 
 #include <nanobind/stl/pair.h>
@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "image/enlarge.h"
 #include "pixel_array.h"
 
 namespace screener {
@@ -20,6 +21,14 @@ Picture picture_of(std::vector<uint8_t>&& bytes, const ShrinkSize& size) {
   const auto [kept, owner] = keep(std::move(bytes));
   const size_t shape[] = {static_cast<size_t>(size.height), static_cast<size_t>(size.width)};
   return Picture(kept->data(), 2, shape, owner);
+}
+
+nb::ndarray<nb::numpy, uint8_t> enlarge_array(const PixelArray& array) {
+  const Pixels pixels = pixels_of(array);
+  if (array.size() == 0) throw nb::value_error("a picture has pixels");
+  const auto [kept, owner] = keep(without_gil([&] { return enlarge(pixels); }));
+  const size_t shape[] = {2 * array.shape(0), 2 * array.shape(1), 3};
+  return nb::ndarray<nb::numpy, uint8_t>(kept->data(), array.ndim(), shape, owner);
 }
 
 }  // namespace
@@ -48,6 +57,8 @@ void bind_shrink(nb::module_& m) {
       "pixels"_a.noconvert(), "sizes"_a, "transposed"_a,
       "The pixels, grey (h, w) or RGB (h, w, 3), or their transpose, as Pillow makes them grey and "
       "resizes them by LANCZOS to each (width, height).");
+  m.def("enlarge", &enlarge_array, "pixels"_a.noconvert(),
+        "The pixels, grey (h, w) or RGB (h, w, 3), at twice their size, interpolated.");
 }
 
 }  // namespace screener

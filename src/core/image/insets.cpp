@@ -92,19 +92,27 @@ class Boxes {
   void add(const Line& left, const Line& top, const Line& right, const Line& bottom) {
     if (left.border && top.border && right.border && bottom.border) return;
     if (!covers(left, top.at, bottom.at, 7) || !covers(right, top.at, bottom.at, 7)) return;
-    const double strengths[4] = {
-        strength(left, top.at, bottom.at), strength(right, top.at, bottom.at),
-        strength(top, left.at, right.at), strength(bottom, left.at, right.at)};
-    if (*std::min_element(strengths, strengths + 4) >= kMinStrength)
-      boxes.push_back(
-          {left.at, top.at, right.at, bottom.at, std::accumulate(strengths, strengths + 4, 0.0)});
+    double score = 0;
+    for (const auto& [line, from, to] :
+         {std::tuple{&left, top.at, bottom.at}, std::tuple{&right, top.at, bottom.at},
+          std::tuple{&top, left.at, right.at}, std::tuple{&bottom, left.at, right.at}}) {
+      const double own = strength(*line, from, to);
+      if (own < kMinStrength) return;
+      score += own;
+    }
+    if (score <= kMinBoxScore || score < least_score_) return;
+    boxes.push_back({left.at, top.at, right.at, bottom.at, score});
+    if (boxes.size() == 4 * kMaxBoxes) {
+      keep_first(boxes, kMaxBoxes, likelier);
+      least_score_ = boxes.back().score;
+    }
+  }
+  static bool likelier(const Box& a, const Box& b) {
+    return std::tie(b.score, a.left, a.top, a.right, a.bottom) <
+           std::tie(a.score, b.left, b.top, b.right, b.bottom);
   }
   // What a line parts is rather two pictures than one.
   void rank() {
-    const auto likelier = [](const Box& a, const Box& b) {
-      return std::tie(b.score, a.left, a.top, a.right, a.bottom) <
-             std::tie(a.score, b.left, b.top, b.right, b.bottom);
-    };
     keep_first(boxes, kMaxBoxes, likelier);
     for (Box& b : boxes)
       if (is_parted(vertical_, b.left, b.right, b.top, b.bottom) ||
@@ -114,6 +122,7 @@ class Boxes {
   }
 
   int64_t least_, pairs_ = 0;
+  double least_score_ = 0;  // of boxes that may be among the first
   std::vector<Line> vertical_, horizontal_;
   std::vector<const Line*> between_;
 };

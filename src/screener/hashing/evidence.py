@@ -124,8 +124,10 @@ class Look(NamedTuple):
     samples: Samples
 
 
-def look(pixels: NDArray[np.uint8], *, most: int) -> Look:
+def look(pixels: NDArray[np.uint8], *, most: int, aspect: float | None = None) -> Look:
     """Return `pdq.sketches` of a picture with the coefficients behind them, at its cost.
+
+    `aspect` is the picture's height over its width, if `pixels` lacks some of its rows.
 
     Each row of coefficients is that of the turned picture, and its query's code is the value.
     Pixels and errors are those of `pdq.compute`; a picture with a side under 5 pixels has zeros.
@@ -134,7 +136,8 @@ def look(pixels: NDArray[np.uint8], *, most: int) -> Look:
     sketches, coefficients, samples = _core.pdq_look(checked, most)
     values, qualities, doubts = zip(*sketches, strict=True)
     height, width = checked.shape[:2]
-    aspect = height / width if height and width else 1.0
+    if aspect is None:
+        aspect = height / width if height and width else 1.0
     return Look(
         values,
         bytes(qualities),

@@ -7,6 +7,7 @@ from exif_blocks import exif_block
 from picture_bytes import jpeg, png, saved, several
 from PIL import Image, ImageEnhance
 
+import screener._core as _core
 from screener import Policy
 from screener.hashing import classic, pdq
 from screener.media.image import insets, trim
@@ -102,6 +103,50 @@ def test_a_small_inset_is_hashed_at_twice_its_size_alone(scene, propose, size):
     alone = next(one for one in list_groups(hashed) if one.region == region)
     assert (group.values, group.details) == (alone.values, alone.details)
     assert group.box == boxes[0]
+
+
+def test_a_strip_is_not_enlarged(scene, propose):
+    """A line of letters across the screen costs as much as a photo otherwise."""
+    picture = scene(1, (700, 150))
+    drawn, boxes = collage(picture)
+    propose(*boxes)
+
+    (group,) = inset_groups(drawn)
+
+    assert group.values == hashed_alone(picture).values
+
+
+@pytest.mark.parametrize("size", [(400, 511), (400, 512), (380, 640)])
+def test_a_high_inset_is_hashed_by_some_of_its_rows(scene, propose, size):
+    """From 512 rows on; few bits change."""
+    picture = scene(1, size)
+    drawn, boxes = collage(picture)
+    propose(*boxes)
+
+    (group,) = inset_groups(drawn)
+
+    own, alone = (np.frombuffer(one.values, np.uint8) for one in (group, hashed_alone(picture)))
+    changed = np.bitwise_count(own ^ alone).sum()
+    assert (changed > 0) == (size[1] >= 512)
+    assert changed <= 20 * 8  # of eight orientations
+
+
+def test_enlarging_doubles_rows_and_then_columns(scene):
+    """Each pixel is three quarters of the nearest and a quarter of the next, rounded."""
+
+    def doubled(pixels):
+        near = np.repeat(pixels.astype(int), 2, axis=0)
+        padded = np.pad(pixels.astype(int), ((1, 1), *[(0, 0)] * (pixels.ndim - 1)), "edge")
+        others = np.empty_like(near)
+        others[::2], others[1::2] = padded[:-2], padded[2:]
+        return (3 * near + others + 2) // 4
+
+    colour = np.asarray(scene(1, (31, 20)))
+    for pixels in (colour, colour[..., 0], colour[::-2, ::3], colour[:1], colour[:, :1]):
+        expected = doubled(doubled(pixels).swapaxes(0, 1)).swapaxes(0, 1)
+        assert np.array_equal(_core.enlarge(pixels), expected)
+    with pytest.raises(ValueError, match="pixels"):
+        _core.enlarge(colour[:0])
 
 
 def test_other_regions_come_first_and_stay_as_they_are(scene, propose):

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+import screener._core as _core
 from screener.hashing import classic, detail, evidence, pdq, views
 from screener.hashing.hash import Hash, HashKind
 from screener.media.files.picture import Frame
@@ -27,6 +28,12 @@ _MAX_SMALL_SIDE = 192
 # A frame of more pixels is not enlarged: a long thin one would take much memory.
 _MAX_ENLARGED_PIXELS = 1 << 20
 
+# Nor is an inset of more: a strip as wide as a screen is hardly a photo.
+_MAX_ENLARGED_INSET_PIXELS = 100_000
+
+# Rows of an inset that are hashed at least, and fewer than twice as many.
+_MIN_INSET_ROWS = 256
+
 # An inset equals another region if no side differs by more than a hundredth, nor by more pixels.
 _MAX_SAME_LINES = 8
 
@@ -39,7 +46,8 @@ class Region(NamedTuple):
 
     `framed` are the parts that this one surrounds with bars only, so its detail is at least theirs.
     `judged` is the detail that counts. Enlarging adds tones, so that of an enlarged region is the
-    small picture's. An inset has a `box`.
+    small picture's. An inset has a `box`, and an `aspect`, height over width, as `pixels` may lack
+    some of its rows.
     """
 
     name: str
@@ -47,6 +55,7 @@ class Region(NamedTuple):
     judged: detail.Detail
     framed: tuple[NDArray[np.uint8], ...] = ()
     box: Box | None = None
+    aspect: float | None = None
 
 
 def find_regions(frame: Frame) -> list[Region]:
@@ -58,7 +67,7 @@ def find_regions(frame: Frame) -> list[Region]:
         for name, picture in show_on_grounds(frame.luma_alpha):
             regions += _find_parts(picture, (), name, name)
     return regions + [
-        Region("enlarged", _enlarge(region.pixels), region.judged, region.framed)
+        Region("enlarged", _core.enlarge(region.pixels), region.judged, region.framed)
         for region in regions
         if _is_small(region.pixels)
     ]
@@ -69,20 +78,35 @@ def find_inset_regions(
 ) -> Iterator[Region]:
     """Yield the insets of a frame that equal none of its other regions, at most `limit`.
 
-    A small one has its pixels at twice their size alone. Its PDQ is then nearer to the picture's
-    and finds nearly all that both would, at half the cost.
+    Those that show too little to be compared are left out. The floor is that of PDQ and not a
+    policy's, on which hashes do not depend.
     """
     for inset in find_insets(frame.pixels, limit=limit, min_side=min_side):
         lines = max(1, min(min(inset.pixels.shape[:2]) // 100, _MAX_SAME_LINES))
         if any(trim.is_same_view(inset.pixels, region.pixels, lines=lines) for region in regions):
             continue
-        pixels = _enlarge(inset.pixels) if _is_small(inset.pixels) else inset.pixels
-        yield Region(INSET, pixels, detail.Detail(inset.pixels), box=inset.box)
+        judged = detail.Detail(inset.pixels)
+        if judged.score(pdq.PDQ) >= pdq.PDQ.floor:
+            height, width = inset.pixels.shape[:2]
+            resized = _resize_inset(inset.pixels)
+            yield Region(INSET, resized, judged, box=inset.box, aspect=height / width)
 
 
-def _is_small(pixels: NDArray[np.uint8]) -> bool:
+def _resize_inset(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return the pixels of an inset that are hashed.
+
+    A small one is enlarged: its PDQ is then nearer to the picture's. Of a high one every second,
+    third ... row is enough, which changes fewer bits than another size of the picture does.
+    """
+    if _is_small(pixels, _MAX_ENLARGED_INSET_PIXELS):
+        return _core.enlarge(pixels)
+    step = max(1, len(pixels) // _MIN_INSET_ROWS)
+    return pixels[step // 2 :: step]
+
+
+def _is_small(pixels: NDArray[np.uint8], most: int = _MAX_ENLARGED_PIXELS) -> bool:
     sides = pixels.shape[:2]
-    return min(sides) <= _MAX_SMALL_SIDE and math.prod(sides) <= _MAX_ENLARGED_PIXELS
+    return min(sides) <= _MAX_SMALL_SIDE and math.prod(sides) <= most
 
 
 def _find_parts(
@@ -109,23 +133,6 @@ def _is_framed(part: NDArray[np.uint8], outer: NDArray[np.uint8]) -> bool:
     return (
         is_smaller and rows >= _MIN_FRAMED_SHARE * height and columns >= _MIN_FRAMED_SHARE * width
     )
-
-
-def _enlarge(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return a picture at twice its size.
-
-    Pixels are interpolated: merely doubled ones would lie a quarter of a pixel from those that PDQ
-    samples in the larger picture.
-    """
-    return _double_rows(_double_rows(pixels).swapaxes(0, 1)).swapaxes(0, 1)
-
-
-def _double_rows(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    threefold = pixels * np.uint16(3)
-    doubled = np.empty((2 * len(pixels), *pixels.shape[1:]), np.uint8)
-    doubled[::2] = (threefold + np.concatenate((pixels[:1], pixels[:-1])) + 2) >> 2
-    doubled[1::2] = (threefold + np.concatenate((pixels[1:], pixels[-1:])) + 2) >> 2
-    return doubled
 
 
 _CLASSIC_NAMES = frozenset(kind.name for kind in classic.CLASSIC)
@@ -180,11 +187,8 @@ def _hash_inset(
 ) -> Iterator[OrientedHashes]:
     """Yield the PDQs of an inset unless no list is compared with them.
 
-    The floor is that of PDQ and not a policy's, on which hashes do not depend. Evidence is weighed
-    whatever the quality.
+    Evidence is weighed whatever the quality.
     """
-    if inset.judged.score(pdq.PDQ) < pdq.PDQ.floor:
-        return
     for group in _hash_region(frame, inset, [pdq.PDQ], 0, sketch, effort):
         quality = 100 if group.evidence is not None else max(group.qualities)
         if min(quality, max(group.details)) >= pdq.PDQ.floor:
@@ -212,7 +216,7 @@ def _hash_region(
             if effort is Effort.DISTANCE:
                 sketches = pdq.sketches(region.pixels, most=most)
             else:
-                look = evidence.look(region.pixels, most=most)
+                look = evidence.look(region.pixels, most=most, aspect=region.aspect)
                 sketches = look.values, look.qualities, look.doubts
                 evidence_columns = _weigh(look, with_views=effort is Effort.VIEWS)
             columns = _bound_details(*sketches, region.judged.score(kind), inner_detail)
