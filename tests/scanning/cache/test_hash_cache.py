@@ -97,7 +97,7 @@ def test_a_rescan_gives_what_a_scan_would(known, folder, scene, tmp_path):
     rows += [f"d,,{digest},", f"h,,{half},known_good"]
     (tmp_path / "more.csv").write_text("id,pdq,md5,status\n" + "\n".join(rows) + "\n")
     known.import_file(tmp_path / "more.csv", source="more")
-    engine = Screener(known.refresh())
+    engine = Screener(known.refresh(), policy=Policy(effort="distance"))  # as of a cache
 
     anew = lines(scan(engine, folder, jobs=1))
     with HashCache.open(tmp_path / "c") as cache:
@@ -237,8 +237,8 @@ def test_a_rescan_finds_what_is_listed_inside_of_a_picture(known, make_list, sce
     fill(tmp_path / "c", known, page)
     photos = list_photo(make_list, scene)
     with HashCache.open(tmp_path / "c") as cache:
-        for policy in (Policy(), Policy(insets=0)):
-            engine = Screener(photos, policy=policy)
+        for insets in (Policy().insets, 0):
+            engine = Screener(photos, policy=Policy(effort="distance", insets=insets))
             anew = lines(scan(engine, page, jobs=1))
             assert lines(rescan(engine, cache, every=True)) == anew
             assert (outdated(engine, cache), count_without_insets(engine, cache)) == (0, 0)
