@@ -243,7 +243,7 @@ def test_a_rescan_finds_what_is_listed_inside_of_a_picture(known, make_list, sce
             assert lines(rescan(engine, cache, every=True)) == anew
             assert (outdated(engine, cache), count_without_insets(engine, cache)) == (0, 0)
             hits = anew[str(page)]["matches"]
-            assert [hit["region"] for hit in hits] == ["inset"] * bool(policy.insets)
+            assert [hit["region"] for hit in hits] == ["inset"] * bool(insets)
             for hit in hits:
                 assert np.abs(np.subtract(hit["box"], (50, 400, 450, 700))).max() <= 4
         for other in (Policy(insets=3), Policy(inset_side=64)):

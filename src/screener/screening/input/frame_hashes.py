@@ -32,7 +32,7 @@ _MAX_ENLARGED_PIXELS = 1 << 20
 _MAX_ENLARGED_INSET_PIXELS = 100_000
 
 # Rows of an inset that are hashed at least, and fewer than twice as many.
-_MIN_INSET_ROWS = 256
+_MIN_INSET_ROWS = 512
 
 # An inset equals another region if no side differs by more than a hundredth, nor by more pixels.
 _MAX_SAME_LINES = 8
