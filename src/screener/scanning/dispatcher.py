@@ -9,7 +9,7 @@ import os
 import threading
 import time
 
-from screener.errors import PoolClosed, ScreenerError, WorkerError
+from screener.errors import MediaError, PoolClosed, ScreenerError, WorkerError
 from screener.media.name import Name
 from screener.media.source import Item
 from screener.scanning.crews import Crew, Crews
@@ -19,6 +19,7 @@ from screener.scanning.uploads import open_upload
 from screener.scanning.workers.protocol import Task
 from screener.screening.input.hash_item import HashedInput
 from screener.screening.input.hasher import HashMode, Target
+from screener.screening.result import Reason
 from screener.screening.screener import Screener
 
 _log = logging.getLogger(__name__)
@@ -42,6 +43,7 @@ class Dispatcher:
         self._crews = Crews(screener, jobs, exact=exact)
         self._queue = ItemQueue(jobs, queue)
         self._running: dict[Task, PendingItem] = {}
+        self._batch: _Batch = []  # being gathered or looked up
         self._aborting = False
         # A daemon, since others would keep the program from its end; `atexit` ends it before that.
         self._thread = threading.Thread(target=self._run, name="screener-pool", daemon=True)
@@ -99,7 +101,8 @@ class Dispatcher:
             _log.exception("a pool of workers failed")
             atexit.unregister(self.close)
             ended = error if isinstance(error, ScreenerError) else WorkerError(repr(error))
-        items = [*self._running.values(), *self._queue.end(ended)]
+        gathered = [item for item, _ in self._batch]
+        items = [*self._running.values(), *gathered, *self._queue.end(ended)]
         self._crews.end()
         for item in items:
             with contextlib.suppress(Exception):  # cancelled meanwhile
@@ -110,7 +113,7 @@ class Dispatcher:
 
     def _gather(self) -> _Batch:
         """Wait for hashes, and return all that come at once; none if the thread was only woken."""
-        batch: _Batch = []
+        batch = self._batch = []
         until: float | None = None
         while True:
             for item in self._queue.take_hashed():
@@ -151,8 +154,11 @@ class Dispatcher:
         batch: _Batch = []
         for done in finished:
             item = self._running.pop(done.task)
-            if isinstance(done.outcome, HashedInput):
-                batch.append((item, item.name_hashes(done.outcome, done.seconds)))
+            hashed = done.outcome
+            if not isinstance(hashed, HashedInput):  # of a worker that an item has taken over
+                crash = MediaError(str(Reason.CRASHED), "its worker sent no hashes")
+                hashed = HashedInput(Name(), error=crash)
+            batch.append((item, item.name_hashes(hashed, done.seconds)))
         return batch
 
     def _look_up(self, batch: _Batch) -> None:

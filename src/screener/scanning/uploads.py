@@ -164,14 +164,14 @@ def _store(pieces: Iterable[bytes], name: Name) -> Upload:
             while unwritten:
                 unwritten = unwritten[os.write(descriptor, unwritten) :]
         if _has_memory_files():
-            _seal(descriptor)
+            seal(descriptor)
     except BaseException:
         upload.close()
         raise
     return upload
 
 
-def _seal(descriptor: int) -> None:
+def seal(descriptor: int) -> None:
     """Forbid changes, since a worker that an item has taken over could change other items."""
     import fcntl  # which other systems lack
 

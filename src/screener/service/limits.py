@@ -21,6 +21,7 @@ from uvicorn.protocols.http.httptools_impl import (
     RequestResponseCycle,
 )
 
+from screener.scanning.uploads import seal
 from screener.service.problems import Problem
 from screener.service.settings import Settings
 
@@ -97,7 +98,7 @@ async def receive_upload(
                 joined += chunk
                 if len(joined) > _MAX_JOINED_BYTES and hasattr(os, "memfd_create"):
                     if file is None:
-                        memory = os.memfd_create("screener", os.MFD_CLOEXEC)
+                        memory = os.memfd_create("screener", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
                         file = stack.enter_context(io.FileIO(memory, "r+"))
                     _write(file, joined)
                     joined = bytearray()
@@ -106,6 +107,7 @@ async def receive_upload(
             yield bytes(joined)
         else:
             _write(file, joined)
+            seal(file.fileno())
             file.seek(0)
             yield file
 

@@ -197,6 +197,8 @@ class Service:
             screener = self.screener.with_lists(self.screener.lists, policy=policy)
             self.pool.adopt(screener)
             self._expires = _find_expiry(screener)
+        if self.reverse is not None:
+            self.reverse.after_swap()
         self.metrics.policy_reloads.inc()
         _log.info("policy in use: %s", policy.fingerprint)
 
@@ -210,16 +212,18 @@ class Service:
             await asyncio.sleep(
                 self.settings.poll_seconds * random.uniform(1 - _JITTER, 1 + _JITTER)
             )
-            try:
-                await self.reload_policy()
-                await asyncio.to_thread(self.reload_keys)
-                await self.refresh()
-            except ScreenerError as error:
-                self.metrics.failed_refreshes.inc()
-                _log.warning("the service continues with what it has: %s", error)
-            except Exception as error:
-                self.metrics.failed_refreshes.inc()
-                _log.error("a look for newer lists failed: %s", type(error).__name__)
+            for look in (self.reload_policy, self._reload_keys_in_thread, self.refresh):
+                try:
+                    await look()
+                except ScreenerError as error:
+                    self.metrics.failed_refreshes.inc()
+                    _log.warning("the service continues with what it has: %s", error)
+                except Exception as error:
+                    self.metrics.failed_refreshes.inc()
+                    _log.error("a look for newer lists failed: %s", type(error).__name__)
+
+    async def _reload_keys_in_thread(self) -> None:
+        await asyncio.to_thread(self.reload_keys)
 
     async def _watch_workers(self) -> None:
         while True:

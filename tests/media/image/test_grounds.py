@@ -162,6 +162,16 @@ def test_white_writing_on_a_clear_ground(make_list, scene):
     assert {match.region for match in result.matches} == {"on_black"}
 
 
+def test_colours_that_nobody_sees_clear_nothing(make_list, scene):
+    """A file that shows nothing is no `no_match`, whatever lies under its clear pixels."""
+    hash_list = make_list([{"id": "other", "pdq": pdq.compute(np.asarray(scene(9))).text}])
+    decoy = scene(2)
+    decoy.putalpha(0)
+    decoy.paste((255, 255, 255, 255), (0, 0, 40, 40))
+    result = Screener(hash_list).screen(saved(decoy, "PNG"))
+    assert (str(result.verdict), str(result.reason)) == ("unscreened", "too_little_detail")
+
+
 def test_frames_that_differ_by_alpha_alone_are_both_looked_at(scene):
     """On white they are the same."""
     white = np.full((*SIZE[::-1], 4), 255, np.uint8)

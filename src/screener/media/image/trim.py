@@ -109,6 +109,8 @@ def _find_within_bars(pixels: Pixels) -> tuple[Pixels, ...] | None:
 
 def is_same_view(first: Pixels, second: Pixels, *, lines: int = 1) -> bool:
     """Return whether two views differ by at most `lines`, which hardly changes a hash."""
+    if first.ndim != second.ndim:
+        return False  # such as a picture in colour and its luma on another ground
     starts = [view.__array_interface__["data"][0] for view in (first, second)]
     differences = [abs(a - b) for a, b in zip(first.shape, second.shape, strict=True)]
     row_stride, column_stride = first.strides[:2]

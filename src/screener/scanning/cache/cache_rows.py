@@ -21,6 +21,7 @@ from screener.screening.input.hash_item import HashedInput
 from screener.screening.input.hasher import Hasher
 from screener.screening.input.located_hash import (
     INSET,
+    UNSEEN_REGIONS,
     Doubt,
     EvidenceColumns,
     Hashes,
@@ -157,7 +158,7 @@ def _highest_passed_floor(hashed: HashedInput, kinds: Iterable[HashKind]) -> int
     best = {kind.name: _NO_FLOOR for kind in kinds if kind.perceptual}
     for group in list_groups(hashed.hashes):
         kind = group.kind if isinstance(group, OrientedHashes) else group.hash.kind.name
-        if kind in best and group.part_kind == "frame" and group.region != INSET:
+        if kind in best and group.part_kind == "frame" and group.region not in UNSEEN_REGIONS:
             best[kind] = max(best[kind], _ANY_FLOOR if group.score is None else group.score)
     return min(best.values(), default=_ANY_FLOOR if hashed.hashes else _NO_FLOOR)
 

@@ -190,8 +190,7 @@ def _hash_inset(
     Evidence is weighed whatever the quality.
     """
     for group in _hash_region(frame, inset, [pdq.PDQ], 0, sketch, effort):
-        quality = 100 if group.evidence is not None else max(group.qualities)
-        if min(quality, max(group.details)) >= pdq.PDQ.floor:
+        if max(group.details) >= pdq.PDQ.floor:
             yield group
 
 

@@ -24,6 +24,9 @@ from screener.screening.result import Box, MediaFacts
 INSET = "inset"
 """The region of a part of a frame that may be a picture of its own, and has a box."""
 
+UNSEEN_REGIONS = (INSET, "without_alpha")
+"""The regions that clear nothing: a part of the picture, and colours that nobody sees."""
+
 _REGIONS = (
     "full", "trimmed", "enlarged", "uncropped", "on_black", "on_mean", "without_alpha", INSET
 )  # fmt: skip

@@ -9,7 +9,13 @@ from screener.hashing.hash import KINDS
 from screener.lists.hashlist import HashList
 from screener.lists.store.records import find_exclusion
 from screener.screening.input.hash_item import HashedInput
-from screener.screening.input.located_hash import INSET, LocatedHash, OrientedHashes, list_groups
+from screener.screening.input.located_hash import (
+    INSET,
+    UNSEEN_REGIONS,
+    LocatedHash,
+    OrientedHashes,
+    list_groups,
+)
 from screener.screening.list_policy import Mode
 from screener.screening.matching import video_search
 from screener.screening.matching.criteria import Criteria
@@ -98,7 +104,7 @@ class VerdictRules:
         if not any(
             self._criteria.depends_on_doubt(group)
             for group in list_groups(item.hashes)
-            if group.region != INSET
+            if group.region not in UNSEEN_REGIONS
         ):
             return False
         return not all(self._is_compared(hash_list, item) for hash_list in self._enforced)
@@ -131,12 +137,13 @@ class VerdictRules:
         """Return whether a frame's hash of one of these kinds was surely compared.
 
         OrientedHashes must be compared in all orientations, or a turned copy would be missed. An
-        inset says nothing of the rest of its picture.
+        inset says nothing of the rest of its picture, nor do colours without their alpha of what a
+        viewer shows.
         """
         kind = KINDS[group.kind] if isinstance(group, OrientedHashes) else group.hash.kind
         return (
             group.part_kind == "frame"
-            and group.region != INSET
+            and group.region not in UNSEEN_REGIONS
             and kind.name in kinds
             and (kind.perceptual or self._policy.digests_only)
             and self._criteria.is_surely_usable(group)

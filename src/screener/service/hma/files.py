@@ -86,6 +86,8 @@ async def compute_signal(hma: Hma, file: File) -> Hash:
     if file.signal_type != PDQ:
         return await _digest(file.content)
     hashed = await _hash(hma, file)
+    if hashed.error is not None:
+        raise HmaError(_STATUS.get(Reason(hashed.error.reason), 400), _explain(hashed))
     is_video = hashed.media is not None and hashed.media.type in CONTAINERS
     for located in hashed.hashes:
         place = (located.hash.kind.name, located.orientation, located.region, located.part)
@@ -94,8 +96,6 @@ async def compute_signal(hma: Hma, file: File) -> Hash:
         if not located.is_usable(hma.service.screener.policy.floor["pdq"]):
             raise HmaError(400, LITTLE_DETAIL)
         return located.hash
-    if hashed.error is not None:
-        raise HmaError(_STATUS.get(Reason(hashed.error.reason), 400), _explain(hashed))
     raise HmaError(400, "unsupported: the file is not a picture")
 
 
@@ -112,7 +112,11 @@ async def screen_file(hma: Hma, file: File) -> tuple[Match, ...]:
     if result.matches or verdict.verdict is Verdict.NO_MATCH:
         return result.matches
     if not find_comparing(screener):
-        if file.signal_type == MD5 and any(one.hash.kind.name == "md5" for one in hashed.hashes):
+        if (
+            file.signal_type == MD5
+            and screener.enforced
+            and any(one.hash.kind.name == "md5" for one in hashed.hashes)
+        ):
             return ()  # compared by all that the lists hold
         if verdict.reason is Reason.NOT_COMPARABLE:
             raise HmaError(503, NOT_READY)
@@ -124,7 +128,7 @@ def find_comparing(screener: Screener) -> frozenset[str]:
     """Return the names of the lists that pictures or videos can be compared with."""
     return frozenset(
         one.name
-        for one in screener.lists
+        for one in screener.enforced
         if one.matchable and any(not KINDS[kind].digest for kind in one.kinds)
     )
 

@@ -11,7 +11,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from screener.hashing.hash import Hash
-from screener.screening.result import Match
+from screener.screening.list_policy import Mode
+from screener.screening.result import Match, Result
 from screener.service.endpoint import VERDICT, check_key
 from screener.service.hma.answers import HmaError, answer, quote
 from screener.service.hma.context import Hma
@@ -140,11 +141,20 @@ async def _match(hma: Hma, signal_type: str, text: str) -> Sequence[Match]:
     hma.service.check()
     (result,) = await hma.service.matcher.match([[hash_]], [None])
     hma.service.metrics.count_result(result)
-    if not result.matches and not any(
-        one.matchable and hash_.kind.name in one.kinds for one in hma.service.screener.lists
-    ):
+    if not result.matches and not _is_compared(hma, hash_, result):
         raise HmaError(503, NOT_READY)
     return result.matches
+
+
+def _is_compared(hma: Hma, hash_: Hash, result: Result) -> bool:
+    """Return whether a hash was compared with an enforced list, in whose sample it is."""
+    if hash_.kind.perceptual and hma.screener.policy.digests_only:
+        return False
+    enforced = {state.name for state in result.lists if state.mode is Mode.ENFORCE}
+    return any(
+        one.name in enforced and one.matchable and hash_.kind.name in one.kinds
+        for one in hma.screener.lists
+    )
 
 
 def _check_type(signal_type: str, message: str = "No such SignalType") -> None:

@@ -127,7 +127,6 @@ def _find_files(
     if isinstance(body, FileIO):
         account.take(os.fstat(body.fileno()).st_size)  # the parts are copies
         parts = parse_multipart(content_type, iter(partial(body.read, _PIECE_BYTES), b""))
-        os.ftruncate(body.fileno(), 0)
     else:
         parts = parse_multipart(content_type, [body])
     files = [part for part in parts if part.filename is not None]
