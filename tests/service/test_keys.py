@@ -122,6 +122,14 @@ def test_routes_ask_for_keys_with_their_roles(lists, tmp_path):
         assert not any(secret in str(server.log) for secret in secrets.values())
 
 
+def test_without_keys_pages_of_other_sites_are_refused(server):
+    """A page that a browser on this machine shows could otherwise send files and opinions."""
+    hashes = {"hashes": [{"kind": "pdq", "value": 64 * "0"}]}
+    for origin, status in (("http://elsewhere.example", 403), ("null", 403), (None, 200)):
+        headers = {} if origin is None else {"Origin": origin}
+        assert server.send("/v1/match", hashes, headers=headers)[0] == status
+
+
 def test_without_keys_only_this_machine_is_served(lists):
     """Another address is refused, with what to do."""
     for host in ("0.0.0.0", "::", "192.0.2.1", "example.org"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from urllib.parse import urlsplit
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -50,10 +51,18 @@ class Endpoint:
         await response(scope, receive, send)
 
 
+def _refuse_other_sites(request: Request) -> None:
+    """Refuse what a web page of another site sends through a browser on this machine."""
+    origin = request.headers.get("origin")
+    if origin is not None and urlsplit(origin).netloc != request.headers.get("host"):
+        raise Problem(403, "forbidden", "a service without keys answers no other site", close=True)
+
+
 def check_key(service: Service, request: Request, roles: frozenset[Role]) -> None:
     """Raise a Problem if a request has no key with one of the roles; without roles, any key."""
     keys = service.keys
     if keys is None:
+        _refuse_other_sites(request)
         return
     scheme, _, secret = request.headers.get("authorization", "").partition(" ")
     key = keys.find(secret.strip()) if scheme.lower() == "bearer" else None

@@ -193,6 +193,19 @@ def test_what_a_killed_process_left_is_removed(known, state, pdqs):
     assert not (state / ".content-1.json").exists()
 
 
+def test_a_list_with_records_is_never_removed(known, state, pdqs):
+    """Such as one that was made after the copy of the database that an operator put back."""
+    with hma_client(state, known) as client:
+        client.post("/c/banks", json={"name": "OURS"})
+        add(client, "OURS", pdqs[1])
+    (path,) = state.glob("hma-bank-*.list")
+    (state / "hma.sqlite").unlink()
+
+    with hma_client(state, known) as client:
+        assert [bank["name"] for bank in client.get("/c/banks").json()] == ["KNOWN"]
+    assert HashList.open(path).info().states
+
+
 def test_one_process_uses_a_folder(known, state):
     """Its files are for its owner only."""
     second = Service(Settings(lists=(known,), hma=True, hma_state=state))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import re
 import secrets
@@ -27,6 +28,8 @@ from screener.service.hma.store import Bank, Content, Store
 from screener.service.server import Service
 from screener.system.files import make_folder, open_private
 from screener.system.locks import Lock
+
+_log = logging.getLogger(__name__)
 
 BANK_NAME = re.compile("[A-Z_][A-Z0-9_]*", re.ASCII)
 SOURCE = "hma"  # of the records of own banks
@@ -65,10 +68,15 @@ class Banks:
         lists = []
         for path in self._folder.glob("hma-bank-*.list"):
             if path.name.removesuffix(".list") not in own:
-                shutil.rmtree(path)
+                # The database may be a copy that is older than the list.
+                if sum(HashList.open(path).info().states.values()):
+                    _log.error("%s belongs to no bank and is not searched", path)
+                else:
+                    shutil.rmtree(path)
         for name, bank in own.items():
             path = self._folder / f"{name}.list"
             if not path.exists():
+                _log.error("the bank %s has no list, and is removed: %s", bank.name, path)
                 self._store.remove_bank(bank)
                 continue
             _confirm(path)
