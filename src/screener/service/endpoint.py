@@ -38,7 +38,7 @@ class Endpoint:
         """Answer a request."""
         request = Request(scope, receive)
         try:
-            if self._service.keys is not None and not self._free:
+            if not self._free:
                 check_key(self._service, request, self._roles)
             response = await self._handler(self._service, request)
         except ClientGone:
