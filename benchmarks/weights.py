@@ -52,7 +52,7 @@ def photo_views(count: int) -> list[tuple[Codes, Weights, npt.NDArray[np.int64]]
     """Return the queries of all views of so many photos, as a scan makes them of each."""
     found = []
     for picture in photos(most=count):
-        look = evidence.look(pixels.to_upright(picture), most=pdq.MOST_DOUBT)
+        look = evidence.look(pixels.to_upright(picture).white, most=pdq.MOST_DOUBT)
         queries = views.weigh(look.samples)
         found.append((queries.codes, queries.weights, queries.budgets(THRESHOLD).astype(np.int64)))
     return found
