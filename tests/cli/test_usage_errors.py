@@ -50,13 +50,14 @@ def test_a_list_that_is_not_a_list_is_reported_in_the_same_form(tmp_path):
     assert refused("info", tmp_path / "a.txt").startswith("screener: a.txt is in no known format")
 
 
-def test_help_lists_all_commands_in_four_sections_with_whole_summaries(monkeypatch):
+def test_help_lists_all_commands_in_sections_with_whole_summaries(monkeypatch):
     """At 80 columns, no summary is cut, and those of lists and scans take one line."""
     monkeypatch.setenv("COLUMNS", "80")
     lines = screener("--help").stdout.splitlines()
 
     text = "\n".join(lines)
-    assert re.findall(r"^(\w+):$", text, re.M) == ["Options", "Screen", "Lists", "Hotline", "Tools"]
+    sections = ["Options", "Screen", "Serve", "Lists", "Hotline", "Tools"]
+    assert re.findall(r"^(\w+):$", text, re.M) == sections
     assert "..." not in text.partition("Options:")[2]
     assert max(map(len, lines)) <= 80
     shown = re.findall(r"^  ([a-z]+) ", text.partition("Screen:")[2], re.M)

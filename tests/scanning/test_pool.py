@@ -726,9 +726,12 @@ def test_items_that_come_together_are_looked_up_in_one_batch(engine, files, monk
         monkeypatch.setattr(dispatcher, "_BATCH_SECONDS", 60.0)
         assert pool.screen(files["empty"], timeout=30).reason == Reason.EMPTY  # none waits
         monkeypatch.setattr(dispatcher, "_BATCH_SECONDS", 0.5)
-        results = list(threads.map(pool.screen, [files["empty"]] * 8))
-    assert [result.reason for result in results] == [Reason.EMPTY] * 8
-    assert sum(sizes[2:]) == 8
+        for turn in range(1, 50):  # a busy machine may bring them one after another
+            results = list(threads.map(pool.screen, [files["empty"]] * 8))
+            assert [result.reason for result in results] == [Reason.EMPTY] * 8
+            assert sum(sizes[2:]) == 8 * turn
+            if max(sizes) > 1:
+                break
     assert max(sizes) > 1
 
 

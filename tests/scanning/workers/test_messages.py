@@ -35,7 +35,7 @@ MEMBERS = (
 def hashed(tmp_path_factory, scene):
     """A picture's file, by columns and alone."""
     path = tmp_path_factory.mktemp("answers") / "one.png"
-    scene(1, (160, 120)).save(path)
+    scene(1, (320, 240)).save(path)  # a smaller one has views of its enlargement alone
     kinds = (KINDS["pdq"], KINDS["phash"], KINDS["md5"])
     made = Hasher(Policy(effort="views"), kinds, sketches=True).hash(path)
     moved = LocatedHash(Hash(KINDS["pdq"], bytes(32), 80), time=1.5, detail=70, again=(2.0,))

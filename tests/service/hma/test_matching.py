@@ -1,6 +1,7 @@
 """Look-ups: the coin, errors that nobody takes for an answer, and files."""
 
 import io
+import logging
 import random
 
 import pytest
@@ -52,6 +53,16 @@ def test_the_coin_is_left_out_by_file_look_ups_only(client, pictures, pdqs):
     assert look_up(client, pdqs[0], seed="1").json() == {}
 
 
+def _restore_logs(monkeypatch):
+    """Undo what a library that an earlier test used did to all loggers."""
+    for name, logger in logging.root.manager.loggerDict.items():
+        if name.partition(".")[0] == "screener" and isinstance(logger, logging.Logger):
+            for field, value in (("disabled", False), ("propagate", True), ("level", 0)):
+                monkeypatch.setattr(logger, field, value)
+            logger._cache.clear()
+    monkeypatch.setattr(logging.root.manager, "disable", 0)
+
+
 def test_no_error_of_a_look_up_is_json(client, monkeypatch, pdqs, caplog):
     """Clients that ignore the status would take each name in it for a bank, also of a bug."""
     answers = [
@@ -68,6 +79,7 @@ def test_no_error_of_a_look_up_is_json(client, monkeypatch, pdqs, caplog):
         client.put("/m/lookup"),
         client.get("/m/lookups"),
     ]
+    _restore_logs(monkeypatch)
     monkeypatch.setattr("screener.service.hma.matching.parse_signal", lambda *_: 1 / 0)
     answers.append(look_up(client, pdqs[0]))
 
