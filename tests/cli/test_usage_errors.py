@@ -60,7 +60,7 @@ def test_help_lists_all_commands_in_sections_with_whole_summaries(monkeypatch):
     assert re.findall(r"^(\w+):$", text, re.M) == sections
     assert "..." not in text.partition("Options:")[2]
     assert max(map(len, lines)) <= 80
-    shown = re.findall(r"^  ([a-z]+) ", text.partition("Screen:")[2], re.M)
+    shown = re.findall(r"^  ([a-z-]+) ", text.partition("Screen:")[2], re.M)
     assert sorted(shown) == sorted(cli.commands)
     for name, command in cli.commands.items():
         summary = " ".join((command.help or "").partition("\n\n")[0].split())
