@@ -85,7 +85,7 @@ def _import_service(name: str) -> Any:
 @click.option("--hma-digest-distance", type=OneOf(("-", "0")), default="-", show_default=True,
               help="The distance that it states for digests.")  # fmt: skip
 def serve(policy_file: Path | None, **options: Any) -> int:
-    """Screen uploads over HTTP, in processes that hostile files cannot bring down.
+    """Screen uploads over HTTP, and answer each with its result.
 
     Without --keys it serves only this machine. SIGTERM and Ctrl-C stop it: it is not ready for
     --grace-seconds, then finishes what is under way.
@@ -131,7 +131,7 @@ def _log_to_stderr() -> None:
 )  # fmt: skip
 @click.option("--remove", is_flag=True, help="Remove the key of this name.")
 def serve_key(file: Path, name: str, roles: tuple[str, ...], remove: bool) -> int:
-    """Make a key for `screener serve`, print it once, and store only its digest.
+    """Make a key for `screener serve`, and print it once.
 
     A running service reads the file again with its next look for newer lists.
 
