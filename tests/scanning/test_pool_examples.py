@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from paths import REPOSITORY
 from picture_bytes import saved
-from pool_accidents import is_alive, until
+from pool_accidents import children_of, is_alive, until
 
 from screener.hashing import pdq
 
@@ -57,20 +57,6 @@ def test_threads_of_a_thread_pool(known, files):
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     assert [line["input"] for line in lines] == [str(files[name]) for name in names]
     assert [line["verdict"] for line in lines] == [VERDICTS[name] for name in names]
-
-
-def children_of(process):
-    """The PIDs of all processes below one."""
-    found = []
-    for name in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            with open(f"/proc/{name}/stat") as file:
-                parent = int(file.read().rpartition(")")[2].split()[1])
-        except OSError:
-            continue
-        if parent == process:
-            found += [int(name), *children_of(int(name))]
-    return found
 
 
 def stop(program):

@@ -13,8 +13,8 @@ import httpx
 import pytest
 from command_process import refused
 from paths import REPOSITORY
-from pool_accidents import Held, is_alive, until
-from served import SECONDS, children_of, error_of, serving, start
+from pool_accidents import Held, children_of, is_alive, until
+from served import SECONDS, error_of, serving, start
 
 from screener import HashList
 
@@ -159,9 +159,10 @@ def test_a_newer_generation_is_used_without_a_restart(lists, files, values, tmp_
               seen[-1][1]["verdict"] == "match")  # fmt: skip
         assert {status for status, _ in seen} == {200}
         assert seen[-1][1]["lists"][0]["generation"] == 2
+        swapped = "\nscreener_list_swaps_total 1.0"  # counted after the lists are in use
+        until(lambda: swapped in server.client.get("/metrics").text)
         text = server.client.get("/metrics").text
         assert 'screener_list_generation{list="known"} 2.0' in text
-        assert "\nscreener_list_swaps_total 1.0" in text
         assert 'screener_list_values{kind="pdq",list="known"} 2.0' in text
 
 

@@ -89,3 +89,17 @@ def workers_of(pool):
     groups = [crew.workers._workers for crew in (crews.current, *crews._retiring)]
     processes = [worker._process for workers in groups for worker in workers]
     return [process.pid for process in processes if not process._closed]
+
+
+def children_of(process):
+    """The PIDs of all processes below one."""
+    found = []
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{name}/stat") as file:
+                parent = int(file.read().rpartition(")")[2].split()[1])
+        except OSError:
+            continue
+        if parent == process:
+            found += [int(name), *children_of(int(name))]
+    return found

@@ -1,7 +1,6 @@
 """The service in a process of its own, and a client of it."""
 
 import json
-import os
 import re
 import signal
 import socket
@@ -13,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
-from pool_accidents import is_alive, until
+from pool_accidents import children_of, is_alive, until
 
 COMMAND = ("-m", "screener", "serve")
 SECONDS = 120  # for anything to happen
@@ -129,17 +128,3 @@ def serving(*arguments, program=COMMAND):
             if server.process.poll() is None:
                 assert server.stop() == 0, server.messages
         assert "bug in screener" not in server.messages, server.messages
-
-
-def children_of(process):
-    """The PIDs of all processes below one."""
-    found = []
-    for name in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            with open(f"/proc/{name}/stat") as file:
-                parent = int(file.read().rpartition(")")[2].split()[1])
-        except OSError:
-            continue
-        if parent == process:
-            found += [int(name), *children_of(int(name))]
-    return found

@@ -164,13 +164,16 @@ class Service:
         It blocks while new workers start, if the lists have other kinds of hashes. Raises
         WorkerError if that fails.
         """
-        self.pool.adopt(screener)
-        self._expires = _find_expiry(screener)
+        self._adopt(screener)
         self.metrics.swaps.inc()
-        if self.reverse is not None:
-            self.reverse.after_swap()
         states = ", ".join(f"{one.name}:{one.generation}" for one in screener.lists)
         _log.info("lists in use: %s", states)
+
+    def _adopt(self, screener: Screener) -> None:
+        self.pool.adopt(screener)
+        self._expires = _find_expiry(screener)
+        if self.reverse is not None:
+            self.reverse.after_swap()
 
     async def reload_policy(self) -> None:
         """Read the policy file again, and decide by it from now on if it has changed.
@@ -195,10 +198,7 @@ class Service:
             if policy == self.screener.policy:
                 return
             screener = self.screener.with_lists(self.screener.lists, policy=policy)
-            self.pool.adopt(screener)
-            self._expires = _find_expiry(screener)
-        if self.reverse is not None:
-            self.reverse.after_swap()
+            self._adopt(screener)
         self.metrics.policy_reloads.inc()
         _log.info("policy in use: %s", policy.fingerprint)
 
