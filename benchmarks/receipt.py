@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import screener._core as _core
+from screener import __version__
 
 Row = dict[str, Any]
 
@@ -38,8 +39,8 @@ def cpu_name() -> str:
 
 def versions(packages: Sequence[str]) -> dict[str, str]:
     """Return the installed versions of these packages, of screener and of Python."""
-    found = {name: importlib.metadata.version(name) for name in ("screener", *packages)}
-    return {"python": platform.python_version(), **found}
+    found = {name: importlib.metadata.version(name) for name in packages}
+    return {"python": platform.python_version(), "screener": __version__, **found}
 
 
 def receipt(question: str, rows: Sequence[Row], packages: Sequence[str]) -> Row:

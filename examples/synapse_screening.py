@@ -1,6 +1,6 @@
 """Screen the media of a Matrix server: a module of Synapse.
 
-Install `screener[client]` where Synapse is installed, put this file there, and add to
+Install `media-screener[client]` where Synapse is installed, put this file there, and add to
 `homeserver.yaml`:
 
     modules:

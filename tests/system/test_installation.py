@@ -26,7 +26,7 @@ def test_the_wheel_has_the_library_its_core_and_its_types():
     """The library and what starts its command, one extension module, its stub, the markers for type
     checkers, the style of the report, what the hotline's modules read, the licence; nothing else.
     """
-    files = importlib.metadata.files("screener")
+    files = importlib.metadata.files("media-screener")
     names = {str(file) for file in files if "__pycache__" not in str(file)}
     package = {name for name in names if name.startswith("screener/")}
 
@@ -48,11 +48,12 @@ def test_the_wheel_has_the_library_its_core_and_its_types():
 
 
 def test_the_command_is_installed():
-    """`screener` is an entry point."""
-    (command,) = importlib.metadata.entry_points(group="console_scripts", name="screener")
+    """The distribution media-screener brings the command `screener`."""
+    distribution = importlib.metadata.distribution("media-screener")
+    (command,) = distribution.entry_points.select(group="console_scripts")
 
-    assert command.value == "screener.cli.launch:main"
-    assert importlib.metadata.version("screener") == screener.__version__
+    assert (command.name, command.value) == ("screener", "screener.cli.launch:main")
+    assert distribution.version == screener.__version__
 
 
 def test_the_sdist_has_what_builds_and_tests_it(tmp_path):
@@ -97,20 +98,21 @@ def test_a_folder_called_ray_is_not_ray(monkeypatch):
         importlib.import_module("screener.scanning.ray")
 
 
-def test_messages_name_extras_by_how_a_checkout_installs_them():
-    """`pip install '.[name]'` for an extra that there is, wherever a message asks for one; never
-    `screener` by name, which is another project on PyPI, nor the packages that an extra stands for.
+def test_messages_name_extras_by_how_they_are_installed():
+    """`pip install 'media-screener[name]'` for an extra that there is, if a message asks for one;
+    never `screener`, another project on PyPI, nor the packages that an extra stands for.
     """
     package = Path(screener.__file__).parent
-    named = re.compile(r"\b(?:format_install|describe_extra|make_missing_error)\([\"'](\w+)[\"']\)")
+    named = re.compile(r"(?:format_install|describe_extra|make_missing_error)\([\"'](\w+)[\"']\)")
     sources = {path: path.read_text(encoding="utf-8") for path in package.rglob("*.py")}
     asked = {name for text in sources.values() for name in named.findall(text)} | {
         *installation.EXTRAS
     }
 
-    there = set(importlib.metadata.metadata("screener").get_all("Provides-Extra"))
-    assert asked == there & asked == {"heif", "video", "sign", "edge", "ray", "hotline"}
-    assert installation.format_install("hotline") == "pip install '.[hotline]'"
-    assert "(pip install '.[heif]' in a checkout)" in installation.describe_extra("heif")
+    there = set(importlib.metadata.metadata("media-screener").get_all("Provides-Extra"))
+    wanted = {"heif", "video", "sign", "edge", "ray", "hotline", "client", "serve"}
+    assert asked == there & asked == wanted
+    assert installation.format_install("hotline") == "pip install 'media-screener[hotline]'"
+    assert "(pip install 'media-screener[heif]')" in installation.describe_extra("heif")
     by_hand = [path for path, text in sources.items() if re.search(r"pip install [^.'{`]", text)]
     assert by_hand == []

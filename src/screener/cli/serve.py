@@ -12,6 +12,7 @@ import click
 
 from screener.cli.option_types import FILE, OUTPUT, OneOf, Place
 from screener.cli.options import JOBS, POLICY, number_from
+from screener.system.installation import format_install
 
 _LIST_FOLDER = Place(exists=True, file_okay=False, readable=False, path_type=Path)
 _SECONDS = number_from(0, fraction=True, above=True)
@@ -26,7 +27,7 @@ def _import_service(name: str) -> Any:
         if (error.name or "").partition(".")[0] == "screener":
             raise
         raise click.ClickException(
-            f"{error.name} is not installed: install the extra, pip install 'screener[serve]'"
+            f"{error.name} is not installed: install the extra, {format_install('serve')}"
         ) from None
 
 

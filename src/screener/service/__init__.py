@@ -6,6 +6,8 @@ The service needs the extra `serve`, the client the extra `client`. Nothing of i
 
 from importlib import import_module as _import
 
+from screener.system.installation import format_install as _format_install
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from screener.service.client import AsyncClient, Client, ListInfo
@@ -22,7 +24,7 @@ def __getattr__(name: str) -> object:
         if error.name != "httpx":
             raise
         raise ImportError(
-            "httpx is not installed: install the extra, pip install 'screener[client]'",
+            f"httpx is not installed: install the extra, {_format_install('client')}",
             name="httpx",
         ) from None
     globals()[name] = value

@@ -18,16 +18,16 @@ EXTRAS = tuple(_MODULE_BY_EXTRA)
 
 
 def format_install(extra: str) -> str:
-    """Return the command that installs an extra from a checkout.
+    """Return the command that installs an extra.
 
-    On PyPI `screener` is another project.
+    On PyPI, `screener` is another project.
     """
-    return f"pip install '.[{extra}]'"
+    return f"pip install 'media-screener[{extra}]'"
 
 
 def describe_extra(extra: str) -> str:
     """Return the name of an extra for a message, with the command that installs it."""
-    return f"the extra `{extra}` ({format_install(extra)} in a checkout)"
+    return f"the extra `{extra}` ({format_install(extra)})"
 
 
 def make_missing_error(extra: str, feature: str) -> MediaError:

@@ -212,7 +212,7 @@ def test_no_hotline_is_begun_without_the_extra(run, monkeypatch, tmp_path):
     """A refused call leaves no half-made folder."""
     monkeypatch.setitem(sys.modules, "nacl.public", None)
     code, output = run("hotline", "create", tmp_path / "new")
-    assert (code, "pip install '.[hotline]'" in output) == (2, True)
+    assert (code, "pip install 'media-screener[hotline]'" in output) == (2, True)
     assert not (tmp_path / "new").exists()
 
 

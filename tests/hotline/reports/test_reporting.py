@@ -200,7 +200,7 @@ def test_without_its_library_nothing_is_sealed(tmp_path, keys, monkeypatch):
         lambda: sealed.read_public_key(keys.public),
         lambda: sealed.read_secret_key(keys.secret),
     ):
-        with pytest.raises(HotlineError, match=r"pip install '\.\[hotline\]'"):
+        with pytest.raises(HotlineError, match=r"pip install 'media-screener\[hotline\]'"):
             call()
     assert os.listdir(tmp_path) == []
 

@@ -112,7 +112,7 @@ def test_a_library_that_hashes_otherwise_is_refused(known, put, tmp_path, monkey
     known.refresh().export(path, format="bloom", kind="md5", error_rate=0.01)
     monkeypatch.setattr(pybloom.xxhash, "xxh128", hashlib.md5)
 
-    with pytest.raises(ListError, match=r"another version .* pip install '\.\[edge\]'"):
+    with pytest.raises(ListError, match=r"another version .* pip install 'media-screener\[edge\]'"):
         EdgeFilter.open(path)
     with pytest.raises(ListError, match="another version"):
         known.export(tmp_path / "other.bloom", format="bloom", kind="md5")

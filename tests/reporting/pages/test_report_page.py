@@ -335,7 +335,7 @@ def test_an_extra_that_would_mend_it_is_named_everywhere(make_list, tmp_path):
     engine = Screener(make_list([{"id": "one", "pdq": LISTED}]))
     lacking = replace(
         engine.screen(b"text, and nothing else"),
-        detail="image/heic needs the extra `heif` (pip install '.[heif]' in a checkout)",
+        detail="image/heic needs the extra `heif` (pip install 'media-screener[heif]')",
         extra="heif",
     )
     plain = replace(engine.screen(b"text, and nothing else"), input="plain")
@@ -356,13 +356,13 @@ def test_an_extra_that_would_mend_it_is_named_everywhere(make_list, tmp_path):
     tally.add(replace(lacking, input="more.heic"))
     tally.print(shown)
 
-    assert "51 inputs need an extra: <code>pip install &#x27;.[heif]&#x27;</code>" in (
+    assert "51 inputs need an extra: <code>pip install &#x27;media-screener[heif]&#x27;</code>" in (
         (tmp_path / "r.html").read_text()
     )
     rows = list(csv.DictReader((tmp_path / "r.csv").read_text().splitlines()))
     assert [row["extra"] for row in rows] == ["heif"] * 51 + [""]
     assert (
-        "52 inputs not screened because an extra is missing: pip install '.[heif]'"
+        "52 inputs not screened because an extra is missing: pip install 'media-screener[heif]'"
         in shown.file.getvalue()
     )
 

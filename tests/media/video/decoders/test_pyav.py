@@ -72,7 +72,7 @@ def test_another_version_of_pyav_is_not_used(moving, monkeypatch, version):
         installation.is_available.cache_clear()
 
     assert len(frames_of(moving)) == 4
-    with pytest.raises(MediaError, match=r"needs the extra `video` \(pip install '\.\[video\]' in"):
+    with pytest.raises(MediaError, match=r"`video` \(pip install 'media-screener\[video\]'\)"):
         frames_of(moving, mode="keyframes")
 
 
