@@ -1,23 +1,26 @@
 """How many requests a second does the service answer, and what does it cost beside HTTP itself?
 
 `screener serve` in a process of its own, on loopback, with 8 connections that stay open. Matching:
-`POST /v1/match` of one PDQ that misses, and of one that hits a record of a list of random ones,
-beside `GET /v1/health/live`, the empty route of the same server; on one core, the client on
-another. Screening: `POST /v1/screen` of drawn 640×480 JPEGs beside `scan` of the same files, with
-as many workers. Contestants take turns, and the median of the rounds counts; a ratio is the median
-of those of the rounds. Answers are compared with those of a Screener before anything is timed.
+`POST /v1/match` and HMA's `GET /m/lookup` of one PDQ that misses, and of one that hits a record of
+a list of random ones, each another, beside `GET /v1/health/live`, the empty route of the same
+server with the same access log; on one core, the client on another. Screening: `POST /v1/screen` of
+drawn 640×480 JPEGs beside `scan` of the same files, with as many workers. Contestants take turns,
+and the median of the rounds counts; a ratio is the median of those of the rounds. Processor time is
+that of the server, or of all processes of a scan or a service. Answers are compared with those of a
+Screener before anything is timed.
 
-    python benchmarks/service.py [--small] [--list FOLDER] [--receipt FILE]
+    python benchmarks/service.py [--small] [--list FOLDER] [--receipt FILE] [--into DOCS]
 
-`--list` names a list that stays for the next run, which makes it if it is not there.
+`--list` names a list that stays for the next run, which makes it if it is not there. `--into docs`
+writes the tables into service.md.
 
-What this does not show: TLS, a proxy, a network, clients of which each opens a connection, hits
-with very many records, more than two cores.
+What this does not show: TLS, keys, a proxy, a network, clients of which each opens a connection,
+hits with very many records or of a record that no client of HMA's API saw before, more than two
+cores. The client of screening shares the cores with the workers.
 """
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json
 import os
@@ -34,8 +37,10 @@ from typing import Any
 import lists
 import numpy as np
 import receipt
-import uvloop
+import tables
 from codes import Codes
+from keep_alive import ask
+from receipt import Row
 from scan import SIZES, drawn_files
 
 from screener import Hash, HashList, Screener, scan
@@ -43,10 +48,9 @@ from screener.hashing.hash import KINDS
 
 CONNECTIONS = 8
 CHANGED = 10  # bits of a listed code
-JOBS = 2
-LIVE = b"GET /v1/health/live HTTP/1.1\r\nHost: bench\r\n\r\n"
-
-Row = dict[str, Any]
+JOBS = (1, 2)
+EMPTY, SCAN, SCREEN = "GET /v1/health/live", "scan", "POST /v1/screen"
+LIVE = f"{EMPTY} HTTP/1.1\r\nHost: bench\r\n\r\n".encode()
 
 
 @contextlib.contextmanager
@@ -88,26 +92,13 @@ def matches(codes: Codes) -> list[bytes]:
     ]  # fmt: skip
 
 
-async def ask(port: int, requests: Sequence[bytes]) -> tuple[list[bytes], list[float], float]:
-    """Return the bodies and the seconds of all requests, and those from the first to the last."""
-    bodies: list[bytes] = [b""] * len(requests)
-    taken = [0.0] * len(requests)
-
-    async def run(first: int) -> None:
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        for number in range(first, len(requests), CONNECTIONS):
-            start = time.perf_counter()
-            writer.write(requests[number])
-            head = await reader.readuntil(b"\r\n\r\n")
-            size = int(head.partition(b"content-length: ")[2].partition(b"\r\n")[0])
-            bodies[number] = await reader.readexactly(size)
-            taken[number] = time.perf_counter() - start
-            expect(head.startswith(b"HTTP/1.1 200 "), head.decode())
-        writer.close()
-
-    start = time.perf_counter()
-    await asyncio.gather(*map(run, range(CONNECTIONS)))
-    return bodies, taken, time.perf_counter() - start
+def lookups(codes: Codes) -> list[bytes]:
+    """Return a request in HMA's form for each PDQ."""
+    return [
+        f"GET /m/lookup?signal_type=pdq&signal={code.tobytes().hex()} HTTP/1.1\r\n"
+        "Host: bench\r\n\r\n".encode()
+        for code in codes
+    ]
 
 
 def expect(holds: bool, what: str) -> None:
@@ -120,7 +111,7 @@ def draw_queries(values: Codes, count: int) -> tuple[Codes, Codes]:
     """Return random codes, which miss, and listed ones with some bits changed, which hit."""
     rng = np.random.default_rng(2)
     misses = rng.integers(0, 256, (count, values.shape[1]), np.uint8)
-    hits = values[rng.integers(0, len(values), count)]
+    hits = values[rng.choice(len(values), count, replace=False)]
     for code in hits:
         for bit in rng.choice(256, CHANGED, replace=False).tolist():
             code[bit // 8] ^= 1 << bit % 8
@@ -128,99 +119,198 @@ def draw_queries(values: Codes, count: int) -> tuple[Codes, Codes]:
 
 
 def check(port: int, screener: Screener, queries: Codes) -> None:
-    """Compare the service's Results with those of a Screener."""
-    bodies, _, _ = uvloop.run(ask(port, matches(queries)))
-    for code, body in zip(queries, bodies, strict=True):
+    """Compare the service's Results with those of a Screener, and HMA's answers with these."""
+    results = ask(port, matches(queries), CONNECTIONS).bodies
+    found = ask(port, lookups(queries), CONNECTIONS).bodies
+    for code, body, banks in zip(queries, results, found, strict=True):
         expected = screener.match([Hash(KINDS["pdq"], code.tobytes(), 100)]).to_dict()
-        answer = json.loads(body)
-        expect(answer | {"lists": 0} == expected | {"lists": 0}, "a Result differs")
-    verdicts = {json.loads(body)["verdict"] for body in bodies}
+        expect(json.loads(body) | {"lists": 0} == expected | {"lists": 0}, "a Result differs")
+        distances = [one["distance"] for bank in json.loads(banks).values() for one in bank]
+        expect(distances == [str(one["distance"]) for one in expected["matches"]], "HMA differs")
+    verdicts = {json.loads(body)["verdict"] for body in results}
     expect(verdicts == {"match", "no_match"}, "not half of the queries hit")
 
 
 def processor_seconds(pid: int) -> float:
     """Return the processor time of a process, without its children's."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return time.clock_gettime(~pid << 3 | 2)  # as clock_getcpuclockid(3) of Linux does
+
+
+def find_workers(pid: int) -> list[int]:
+    """Return the children of a process."""
+    threads = Path(f"/proc/{pid}/task").iterdir()
+    return [int(child) for one in threads for child in (one / "children").read_text().split()]
 
 
 def measure_matching(known: HashList, values: Codes, count: int, rounds: int) -> list[Row]:
     """Return a row for the empty route, and one each for misses and hits, with ratios to it."""
     misses, hits = draw_queries(values, count)
-    requests = {"empty": [LIVE] * count, "match, miss": matches(misses)}
-    requests["match, hit"] = matches(hits)
-    rates: dict[str, list[float]] = {name: [] for name in requests}
-    times: dict[str, list[float]] = {name: [] for name in requests}
-    spent: dict[str, list[float]] = {name: [] for name in requests}
+    requests = {(EMPTY, ""): [LIVE] * count}
+    for route, make in (("POST /v1/match", matches), ("GET /m/lookup", lookups)):
+        requests |= {(route, "miss"): make(misses), (route, "hit"): make(hits)}
+    measured: dict[tuple[str, str], list[Row]] = {name: [] for name in requests}
     cores = sorted(os.sched_getaffinity(0))
-    with serving(known.path, "--jobs", 1) as (port, pid):
+    with (
+        tempfile.TemporaryDirectory() as state,
+        serving(known.path, "--jobs", 1, "--hma", "--hma-state", state) as (port, pid),
+    ):
         check(port, Screener(known), np.concatenate([misses[:100], hits[:100]]))
+        ask(port, lookups(hits), CONNECTIONS)  # each record gets its number, once
         if len(cores) > 1:
             os.sched_setaffinity(pid, cores[:1])
             os.sched_setaffinity(0, cores[1:])
         for _ in range(rounds):
             for name, some in requests.items():
                 before = processor_seconds(pid)
-                _, taken, seconds = uvloop.run(ask(port, some))
-                spent[name].append((processor_seconds(pid) - before) / count)
-                rates[name].append(count / seconds)
-                times[name] += taken
+                answers = ask(port, some, CONNECTIONS)
+                spent = (processor_seconds(pid) - before) / count
+                median, late = np.percentile(answers.taken, (50, 99)).tolist()
+                measured[name].append(
+                    {
+                        "requests/s": count / answers.seconds,
+                        "p50_ms": median * 1e3,
+                        "p99_ms": late * 1e3,
+                        "p99_over_p50": late / median,
+                        "processor_us": spent * 1e6,
+                    }
+                )
     os.sched_setaffinity(0, cores)
-    rows = [
-        {
-            "records": len(values),
-            "route": name,
-            "requests/s": round(statistics.median(rates[name])),
-            "p50_ms": round(float(np.percentile(times[name], 50)) * 1e3, 3),
-            "p99_ms": round(float(np.percentile(times[name], 99)) * 1e3, 3),
-            "processor_us": round(statistics.median(spent[name]) * 1e6),
-        }
-        for name in requests
-    ]
-    for row in rows[1:]:
-        ratios = zip(rates[row["route"]], rates["empty"], strict=True)
-        row["of_empty"] = round(statistics.median(a / b for a, b in ratios), 2)
+    empty = measured[EMPTY, ""]
+    rows = []
+    for (route, kind), of_rounds in measured.items():
+        row = {"records": len(values), "route": route, "query": kind, **medians(of_rounds)}
+        if kind:
+            row |= {
+                "of_empty": ratio(of_rounds, empty, "requests/s"),
+                "processor_of_empty": ratio(empty, of_rounds, "processor_us"),
+            }
+        rows.append(row)
     return rows
+
+
+def medians(of_rounds: Sequence[Row]) -> Row:
+    """Return the median of each figure."""
+    return {
+        name: float(f"{statistics.median(row[name] for row in of_rounds):.3g}")
+        for name in of_rounds[0]
+    }
+
+
+def ratio(some: Sequence[Row], others: Sequence[Row], figure: str) -> float:
+    """Return the median of the rounds' ratios of a figure."""
+    pairs = zip(some, others, strict=True)
+    return round(statistics.median(one[figure] / other[figure] for one, other in pairs), 2)
+
+
+def spent_by(pid: int) -> float:
+    """Return the processor seconds of a process and its workers."""
+    return sum(map(processor_seconds, [pid, *find_workers(pid)]))
+
+
+def scan_once(screener: Screener, files: Sequence[str], jobs: int) -> Row:
+    """Scan files; the first quarter, by when all workers have begun, does not count."""
+    first, last = len(files) // 4, len(files) - 1
+    marks = []
+    for number, _ in enumerate(scan(screener, files, jobs=jobs)):
+        if number in (first, last):
+            marks.append((time.perf_counter(), spent_by(os.getpid())))
+    (start, before), (end, after) = marks
+    count = last - first
+    return {"files/s": count / (end - start), "processor_ms": (after - before) / count * 1e3}
+
+
+def post_once(port: int, pid: int, uploads: Sequence[bytes]) -> Row:
+    """Post all uploads."""
+    before = spent_by(pid)
+    answers = ask(port, uploads, CONNECTIONS)
+    spent = spent_by(pid) - before
+    return {
+        "files/s": len(uploads) / answers.seconds,
+        "processor_ms": spent / len(uploads) * 1e3,
+    }
+
+
+def private_megabytes(pid: int) -> float:
+    """Return the memory that a process shares with no other."""
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    private = (line.split()[1] for line in lines if line.startswith("Private_"))
+    return float(f"{sum(map(int, private)) / 1024:.3g}")
 
 
 def measure_screening(known: HashList, folder: Path, count: int, rounds: int) -> list[Row]:
-    """Return a row for `scan` and one for `/v1/screen`, with their ratio."""
+    """Return rows for `scan` and for `/v1/screen`, and the memory of the processes."""
     size, grain, _ = SIZES["640×480"]
     files = drawn_files(folder, size, grain, count)
-    uploads = [
-        post("/v1/screen", Path(path).read_bytes(), "application/octet-stream") for path in files
-    ]
+    uploads = [post("/v1/screen", Path(path).read_bytes(), "image/jpeg") for path in files]
     screener = Screener(known)
-    rates: dict[str, list[float]] = {"scan": [], "screen": []}
-    with serving(known.path, "--jobs", JOBS) as (port, _):
-        bodies, _, _ = uvloop.run(ask(port, uploads[:20]))
-        for path, body in zip(files, bodies, strict=False):
-            answer = json.loads(body)
-            expect(answer["verdict"] == str(screener.screen(path).verdict), "a verdict differs")
-        for _ in range(rounds):
-            marks = [time.perf_counter() for _ in scan(screener, files, jobs=JOBS)]
-            quarter = len(marks) // 4  # by when all workers have begun
-            rates["scan"].append((len(marks) - quarter - 1) / (marks[-1] - marks[quarter]))
-            _, _, seconds = uvloop.run(ask(port, uploads))
-            rates["screen"].append(count / seconds)
-    rows: list[Row] = [
-        {"size": "640×480", "jobs": JOBS, "route": name, "files/s": round(statistics.median(some))}
-        for name, some in rates.items()
-    ]
-    rows[1]["of_scan"] = round(
-        statistics.median(a / b for a, b in zip(rates["screen"], rates["scan"], strict=True)), 2
-    )
+    rows: list[Row] = []
+    for jobs in JOBS:
+        scans, posts = [], []
+        with serving(known.path, "--jobs", jobs) as (port, pid):
+            bodies = ask(port, uploads[:20], CONNECTIONS).bodies
+            for path, body in zip(files, bodies, strict=False):
+                expected = str(screener.screen(path).verdict)
+                expect(json.loads(body)["verdict"] == expected, "a verdict differs")
+            for _ in range(rounds):
+                scans.append(scan_once(screener, files, jobs))
+                posts.append(post_once(port, pid, uploads))
+            worker = statistics.median(map(private_megabytes, find_workers(pid)))
+            memory = {"server_MB": private_megabytes(pid), "worker_MB": worker}
+        of_scan = {
+            "of_scan": ratio(posts, scans, "files/s"),
+            "processor_of_scan": ratio(scans, posts, "processor_ms"),
+        }
+        common = {"size": "640×480", "jobs": jobs}
+        rows.append({**common, "route": SCAN, **medians(scans)})
+        rows.append({**common, "route": SCREEN, **medians(posts), **of_scan, **memory})
     return rows
+
+
+def format_tables(rows: Sequence[Row]) -> str:
+    """Return the figures as Markdown."""
+    matching = [row for row in rows if "query" in row]
+    head = ["route", "requests/s", "of the empty route", "p50", "p99", "p99 over p50",
+            "processor time of one", "of the empty route"]  # fmt: skip
+    lines = [
+        [
+            f"`{row['route']}`" + (f", a {row['query']}" if row["query"] else ", empty"),
+            f"{row['requests/s']:,.0f}",
+            f"{row['of_empty']:.0%}" if row["query"] else "",
+            f"{row['p50_ms']:.2f} ms",
+            f"{row['p99_ms']:.2f} ms",
+            f"{row['p99_over_p50']:.1f}",
+            f"{row['processor_us']:.0f} µs",
+            f"{1 / row['processor_of_empty']:.1f}×" if row["query"] else "",
+        ]
+        for row in matching
+    ]
+    screening = [row for row in rows if "jobs" in row]
+    files = [
+        [
+            row["jobs"],
+            f"`{row['route']}`",
+            f"{row['files/s']:,.0f}",
+            f"{row['processor_ms']:.2f} ms",
+            f"{row['of_scan']:.0%}" if "of_scan" in row else "",
+            f"{row['worker_MB']:.0f} MB" if "worker_MB" in row else "",
+            f"{row['server_MB']:.0f} MB" if "server_MB" in row else "",
+        ]
+        for row in screening
+    ]
+    columns = ["workers", "by", "files/s", "processor time of one", "files/s of a scan's",
+               "a worker", "the server"]  # fmt: skip
+    return tables.table(head, lines) + "\n" + tables.table(columns, files)
 
 
 def main() -> None:
     """Measure, print a line for each route, and write the receipt."""
     parser = receipt.parser(__doc__)
     parser.add_argument("--list", type=Path, help="a list that stays for further runs")
+    parser.add_argument("--into", type=Path, help="write the tables into this docs folder")
     arguments = parser.parse_args()
-    records, requests, files, rounds = 1_000_000, 8_000, 1_200, 9
+    records, requests, files, rounds = 1_000_000, 4_000, 800, 9
     if arguments.small:
-        records, requests, files, rounds = 20_000, 400, 80, 3
+        records, requests, files, rounds = 20_000, 200, 40, 3
     values = lists.drawn(records, ("pdq",))
     with lists.workplace(arguments.list and arguments.list.parent) as folder:
         known = lists.made(arguments.list or folder / "known.list", values)
@@ -230,6 +320,8 @@ def main() -> None:
         print(*[f"{name}={value}" for name, value in row.items()], sep="  ")
     packages = ["uvicorn", "starlette", "httptools", "uvloop", "msgspec"]
     receipt.write(arguments.receipt, receipt.receipt(__doc__, rows, packages))
+    if arguments.into is not None:
+        tables.replace(arguments.into / "service.md", "service.py", format_tables(rows))
 
 
 if __name__ == "__main__":

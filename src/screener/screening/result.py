@@ -10,6 +10,8 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Any
 
+import msgspec
+
 from screener.lists.states import MATCHING, Opinion
 from screener.lists.store.records import Category
 from screener.screening.list_policy import Mode
@@ -408,7 +410,14 @@ def _is_counted(members: object, matches: object, reason: object) -> bool:
     return members is None or bool(matches) or reason not in (None, Reason.MEMBERS)
 
 
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+_encode_any = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+def _encode(value: object) -> str:
+    try:
+        return msgspec.json.encode(value).decode()
+    except (TypeError, UnicodeEncodeError):  # a name of a class of its own, or with a surrogate
+        return _encode_any(value)
 
 
 def _encode_items(items: Iterable[Match | Appearance]) -> str:

@@ -7,7 +7,7 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, suppress
 from importlib import import_module
 from pathlib import Path
@@ -19,7 +19,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute
+from starlette.routing import BaseRoute, Match, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from screener.service.endpoint import CALLER, VERDICT
@@ -48,7 +48,7 @@ def create_app(service: Service) -> Starlette:
             await service.stop()
 
     app = Starlette(
-        routes=routes,
+        routes=[Table(routes), *routes],
         middleware=[Middleware(Front, service=service)],
         exception_handlers={HTTPException: _answer_http_error},
         lifespan=lifespan,
@@ -63,6 +63,29 @@ async def _answer_http_error(_request: Request, error: Exception) -> Response:
     code = codes.get(error.status_code, "bad_request")
     headers = {"Connection": "close", **(error.headers or {})}  # a body may follow
     return Problem(error.status_code, code, error.detail, headers=headers).response
+
+
+class Table(BaseRoute):
+    """The routes without parameters by path and method, so that no other is tried before them."""
+
+    def __init__(self, routes: Iterable[BaseRoute]) -> None:
+        self._routes = {
+            (route.path, method): route
+            for route in routes
+            if isinstance(route, Route) and not route.param_convertors
+            for method in route.methods or ()
+        }
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Return whether there is a route, and what Starlette notes of it."""
+        route = self._routes.get((scope.get("path", ""), scope.get("method", "")))
+        if route is None:
+            return Match.NONE, {}
+        return Match.FULL, {"route": route, "endpoint": route.endpoint, "path_params": {}}
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        await scope["route"].app(scope, receive, send)
 
 
 class Front:

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from screener.service.keys import Role
-from screener.service.limits import ClientGone
+from screener.service.limits import ClientGone, find_header
 from screener.service.problems import Problem, problem_of
 from screener.service.server import Service
 
@@ -53,8 +53,8 @@ class Endpoint:
 
 def _refuse_other_sites(request: Request) -> None:
     """Refuse what a web page of another site sends through a browser on this machine."""
-    origin = request.headers.get("origin")
-    if origin is not None and urlsplit(origin).netloc != request.headers.get("host"):
+    origin = find_header(request, b"origin")
+    if origin is not None and urlsplit(origin).netloc != find_header(request, b"host"):
         raise Problem(403, "forbidden", "a service without keys answers no other site", close=True)
 
 
@@ -64,7 +64,7 @@ def check_key(service: Service, request: Request, roles: frozenset[Role]) -> Non
     if keys is None:
         _refuse_other_sites(request)
         return
-    scheme, _, secret = request.headers.get("authorization", "").partition(" ")
+    scheme, _, secret = (find_header(request, b"authorization") or "").partition(" ")
     key = keys.find(secret.strip()) if scheme.lower() == "bearer" else None
     if key is None:
         raise Problem(

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from screener.errors import HashError
 from screener.hashing.hash import Hash
 from screener.screening.result import SCHEMA, ListState, Result, Verdict
-from screener.service.limits import read_body
+from screener.service.limits import find_header, read_body
 from screener.service.native.screening import find_lists
 from screener.service.problems import Problem
 from screener.service.server import Service
@@ -91,7 +91,7 @@ def check_json(request: Request) -> None:
     A web page cannot send that type to another site unasked, so it cannot use a browser on this
     machine to reach a service without keys.
     """
-    content_type = request.headers.get("content-type", "")
+    content_type = find_header(request, b"content-type") or ""
     if content_type.partition(";")[0].strip().lower() != "application/json":
         raise Problem(415, "not_json", "send JSON, with the content type application/json",
                       close=True)  # fmt: skip
