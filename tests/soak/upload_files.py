@@ -1,7 +1,7 @@
 """Files to upload and their verdicts: drawn pictures, and files that do harm.
 
-The verdict of a picture is that of `Screener.screen`, that of a hostile file is that of `scan`, both
-found before the service has seen any.
+The verdict of a picture is that of `Screener.screen`, that of a hostile file is that of `scan`.
+Both are found before the service has seen any.
 """
 
 from __future__ import annotations

@@ -28,8 +28,8 @@ from upload_files import ROOT, Answer, File, Files
 from screener import HashList
 
 sys.path.append(str(ROOT / "tests" / "support"))
-from pool_accidents import children_of, is_alive, until  # noqa: E402
-from served import SECONDS, Served, start  # noqa: E402
+from pool_accidents import children_of, is_alive, until
+from served import SECONDS, Served, start
 
 CONNECTIONS = 200
 QUEUE = 150  # fewer, so that it is full at times
