@@ -60,7 +60,9 @@ def purge(folder: Path, *, rounds: int, seed: int) -> dict[str, object]:
     return cut | purging.fail(folder / "fail")
 
 
-def runs(seed: int, tenth: bool, seconds: float) -> dict[str, Callable[[str, Path], dict[str, object]]]:
+def runs(
+    seed: int, tenth: bool, seconds: float
+) -> dict[str, Callable[[str, Path], dict[str, object]]]:
     """What is to be run, by name."""
     share = 10 if tenth else 1
     return {
