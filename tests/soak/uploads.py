@@ -35,7 +35,7 @@ CONNECTIONS = 200
 QUEUE = 150  # fewer, so that it is full at times
 KILL_S, REPLACE_S = 1.0, 10.0
 NOISE = 500  # entries that each generation adds, and the next withdraws
-ANSWER_S = 300  # for an upload, with all attempts
+ANSWER_S = 600  # for an upload, with all attempts
 FORM = b'--soak\r\nContent-Disposition: form-data; name="f"; filename="a"\r\n\r\n%b\r\n'
 
 # A run that is shorter shows nothing about memory.
@@ -181,9 +181,16 @@ class Load:
             self.wrong.append(f"{file.name}: {found} instead of {file.expected}")
 
     async def _kill(self) -> None:
-        rng = random.Random(self.seed)
+        """Kill a worker every second, or later if no answer has come since the last kill.
+
+        A machine that takes longer to start a worker would never get to an answer.
+        """
+        rng, answers = random.Random(self.seed), 0
         while time.monotonic() < self.end:
             await asyncio.sleep(KILL_S)
+            if self.counts["results"] == answers:
+                continue
+            answers = self.counts["results"]
             with suppress(ProcessLookupError, IndexError):
                 os.kill(rng.choice(workers_of(self.server.process.pid)), signal.SIGKILL)
                 self.counts["kills"] += 1
