@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import socket
 import time
 
@@ -47,6 +48,14 @@ CHUNKED = "Transfer-Encoding: chunked"
         ([head("/v1/screen", CHUNKED), b"xx\r\n"], (400, "bad_request")),
         ([head("/v1/screen", CHUNKED), b"0\r\n" + b"A: b\r\n" * 3], (400, "bad_request")),
         ([head("/v1/screen", CHUNKED, "Content-Length: 3"), b"abc"], (400, "bad_request")),
+        ([head("/v1/screen", CHUNKED), b"1\r\na\r\n" * 100_001], (413, "too_large")),
+        ([head("/v1/screen", CHUNKED), b"1;" + b"a" * 1_000_000], (408, "too_slow")),
+        ([head("/v1/screen", CHUNKED), b"-1\r\na\r\n"], (400, "bad_request")),
+        ([head("/v1/screen", CHUNKED), b"1\na\n0\n\n"], (400, "bad_request")),
+        ([head("/v1/screen", CHUNKED, CHUNKED), b"1\r\na\r\n0\r\n\r\n"], (400, "bad_request")),
+        ([head("/v1/screen", "Transfer-Encoding: gzip"), b"abc"], (400, "bad_request")),
+        ([head("/v1/screen", "Content-Length: 5"), b"abc"], (408, "too_slow")),
+        ([head("/v1/screen", "Content-Length: 1, 1"), b"a"], (400, "bad_request")),
         ([head("/v1/screen", "Content-Length: 1", "Content-Length: 2"), b"a"],
          (400, "bad_request")),
         ([head("/v1/screen", "Content-Length: -1")], (400, "bad_request")),
@@ -62,11 +71,41 @@ CHUNKED = "Transfer-Encoding: chunked"
         ([b"GET /v1/lists HTTP/9.9\r\n\r\n"], (400, "bad_request")),
         ([head("/v1/screen", "A\0: b")], (400, "bad_request")),
         ([head("/v1/screen", "A : b")], (400, "bad_request")),
+        ([head("/v1/screen", "A: b\r\n c")], (400, "bad_request")),
+        ([b"CONNECT a:80 HTTP/1.1\r\nHost: a\r\n\r\n"], (400, "bad_request")),
     ],
 )  # fmt: skip
 def test_a_malformed_or_endless_request_is_refused(limited, pieces, expected):
     """With 4xx, and the connection ends."""
     assert answer(limited.raw(*pieces)) == expected
+
+
+def test_a_flood_of_malformed_requests_leaves_nothing(limited):
+    """Neither open files, nor bodies in memory, nor requests under way, nor a line of its log."""
+    requests = [
+        [head("/v1/screen", "Content-Length: 100001"), b"a"],
+        [head("/v1/screen", CHUNKED), b"2710\r\n" + b"a" * 10_000, b"xx"],
+        [head("/v1/screen", "A: " + "b" * 70_000)],
+        [head("/v1/lists/%2e%2e%2fknown/opinions", "Content-Length: 3"), b"abc"],
+        [head("/v1/screen", "Content-Type: multipart/form-data; boundary=x", "Content-Length: 5",
+              "Connection: close"), b"--xab"],
+        [head("/v1/match", "Content-Type: application/json", "Content-Length: 90000",
+              "Connection: close"), b"[" * 90_000],
+    ]  # fmt: skip
+    before, messages = count_open(limited), limited.messages
+    for number in range(120):
+        status, _ = answer(limited.raw(*requests[number % len(requests)]))
+        assert 400 <= status < 500
+
+    until(lambda: count_open(limited) <= before)
+    until(lambda: buffered(limited) == 0)
+    until(lambda: under_way(limited) == 1)
+    assert limited.messages == messages
+
+
+def count_open(server):
+    """Return how many descriptors the server's process has."""
+    return len(os.listdir(f"/proc/{server.process.pid}/fd"))
 
 
 @pytest.mark.parametrize(

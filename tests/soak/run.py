@@ -1,6 +1,6 @@
 """The long fault and kill runs: `scripts/soak` calls this.
 
-    python tests/soak/run.py [--tenth] [--only kills,power] [--receipt FILE]
+    python tests/soak/run.py [--tenth] [--only kills,power] [--seconds N] [--receipt FILE]
 
 readers  a reader in another process for a minute while a writer adds, removes and compacts
 kills    SIGKILL of the writer at random moments, 200 times
@@ -8,9 +8,12 @@ power    the folder as a power cut may leave it, at every call by which a writer
 canary   the same with a writer that forgets a sync, which the cuts must notice
 fail     every such call failing once, with a full disk and with a broken one
 purge    a purge of a list under both: made or not, and no trace left once it is done
+uploads  200 at once to `screener serve`, while workers are killed and the list is replaced
+events   SIGKILL of `screener serve`, which loses no event
 
-Each but the last for a SegmentedIndex and for a HashList. It ends at the first wrong answer, with
-exit code 1. With --tenth everything is a tenth as long, as CI runs it.
+The first five are for a SegmentedIndex and for a HashList. It ends at the first wrong answer, with
+exit code 1. With --tenth everything is a tenth as long, and uploads last 20 seconds instead of half
+an hour, as CI runs it; --seconds sets that time.
 """
 
 from __future__ import annotations
@@ -24,15 +27,19 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import events
 import kills
 import power
 import purging
 import readers
+import uploads
 from subjects import SUBJECTS, Wrong
 
 sys.path.append(str(Path(__file__).resolve().parents[2] / "benchmarks"))
 import receipt
 
+ON_DISK = ("readers", "kills", "uploads", "events")
+TITLES = {name: one.name for name, one in SUBJECTS.items()} | {"service": "screener serve"}
 QUESTION = "Does anybody ever see a torn state, and is anything lost that was committed?"
 
 
@@ -53,7 +60,9 @@ def purge(folder: Path, *, rounds: int, seed: int) -> dict[str, object]:
     return cut | purging.fail(folder / "fail")
 
 
-def runs(seed: int, tenth: bool) -> dict[str, Callable[[str, Path], dict[str, object]]]:
+def runs(
+    seed: int, tenth: bool, seconds: float
+) -> dict[str, Callable[[str, Path], dict[str, object]]]:
     """What is to be run, by name."""
     share = 10 if tenth else 1
     return {
@@ -63,6 +72,8 @@ def runs(seed: int, tenth: bool) -> dict[str, Callable[[str, Path], dict[str, ob
         "power": lambda name, at: power.soak(name, at, steps=40 // share, seed=seed),
         "fail": lambda name, at: power.fail(name, at, steps=20 // share),
         "purge": lambda name, at: purge(at, rounds=10 // share, seed=seed),
+        "uploads": lambda name, at: uploads.soak(at, seconds=seconds, seed=seed),
+        "events": lambda name, at: events.soak(at, kills=20 // share, seed=seed),
     }
 
 
@@ -71,8 +82,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--tenth", action="store_true", help="a tenth of it, for CI")
     parser.add_argument(
-        "--only", default="readers,kills,canary,power,fail,purge", help="some of them"
+        "--only",
+        default="readers,kills,canary,power,fail,purge,uploads,events",
+        help="some of them",
     )
+    parser.add_argument("--seconds", type=float, help="of the uploads")
     parser.add_argument("--seed", type=int, default=1, help="of the random choices")
     parser.add_argument("--receipt", type=Path, help="write a JSON receipt here")
     parser.add_argument("--write", nargs=3, help=argparse.SUPPRESS)
@@ -89,17 +103,20 @@ def main() -> None:
         tempfile.TemporaryDirectory(prefix=prefix) as on_disk,
         tempfile.TemporaryDirectory(prefix=prefix, dir=memory) as in_memory,
     ):
-        for what, run in runs(arguments.seed, arguments.tenth).items():
-            subjects = ["list"] if what == "purge" else list(SUBJECTS)
+        seconds = arguments.seconds or (20 if arguments.tenth else 1800)
+        for what, run in runs(arguments.seed, arguments.tenth, seconds).items():
+            subjects = {"purge": ["list"], "uploads": ["service"], "events": ["service"]}.get(
+                what, list(SUBJECTS)
+            )
             for name in subjects if what in arguments.only.split(",") else ():
-                work = on_disk if what in ("readers", "kills") else in_memory
+                work = on_disk if what in ON_DISK else in_memory
                 start = time.monotonic()
                 try:
                     told = run(name, Path(work) / f"{what}-{name}")
                 except Wrong as wrong:
-                    raise SystemExit(f"{what}, {SUBJECTS[name].name}: {wrong}") from wrong
+                    raise SystemExit(f"{what}, {TITLES[name]}: {wrong}") from wrong
                 took = round(time.monotonic() - start, 1)
-                rows.append({"what": what, "of": SUBJECTS[name].name, **told, "seconds": took})
+                rows.append({"what": what, "of": TITLES[name], **told, "seconds": took})
                 print(*(f"{key}: {value}" for key, value in rows[-1].items()), sep=", ", flush=True)
     if arguments.receipt:
         content = receipt.receipt(QUESTION, rows, ["numpy", "pillow"])

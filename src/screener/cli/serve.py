@@ -121,6 +121,7 @@ def _log_to_stderr() -> None:
     uvicorns.handlers = [handler]
     uvicorns.setLevel(logging.ERROR)
     uvicorns.propagate = False
+    logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # it quotes bytes of bodies
 
 
 @click.command(name="serve-key")

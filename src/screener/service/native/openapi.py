@@ -60,7 +60,7 @@ _RESULTS = {
     ]
 }
 _FILES = {
-    "required": True,
+    "required": False,  # no body is an empty file, which is `unscreened`
     "content": {
         "application/octet-stream": {"schema": _BINARY},
         "multipart/form-data": {
