@@ -1,9 +1,9 @@
-"""Check the built site: `python scripts/site_checks.py FOLDER [PAGE…]`. Exits with 1 at a fault.
+"""Check the built site: `python scripts/site_checks.py FOLDER [--all]`. Exits with 1 at a fault.
 
 The HTML is checked without a browser: links and anchors, headings, titles, alternative texts, no
-resource from elsewhere. If Chromium is installed, the pages (or those named) are also opened in it,
-on a phone's width and a desktop's, in light and dark colours by turns: axe-core (WCAG 2.1 AA, so
-also contrast), overflow, and the keyboard.
+resource from elsewhere. If Chromium is installed, each page is also opened in it, on a phone's
+width, in light or dark colours by turns; with `--all` in both, on a desktop's width too. It is
+checked by axe-core (WCAG 2.1 AA, so also contrast), for overflow, and by keyboard.
 """
 
 import shutil
@@ -24,7 +24,7 @@ SCHEMES = ("light", "dark")
 # Interactive elements that are shown and that the Tab key never reaches. The theme leaves out the
 # button that empties the search, which Escape does.
 UNREACHABLE = """() => [...document.querySelectorAll(
-    'a[href], button:not([type=reset]), input, select, textarea, summary, [role=button], [onclick]')]
+    'a[href], button:not([type=reset]), input, select, textarea, summary, [role=button]')]
   .filter(one => one.checkVisibility({visibilityProperty: true}) && one.tabIndex < 0)
   .map(one => one.outerHTML.slice(0, 120))"""
 AXE = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"], "resultTypes": ["violations"]}
@@ -46,6 +46,7 @@ class Page(HTMLParser):
         self.feed(path.read_text(encoding="utf-8"))
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Note what a tag says."""
         values = {name: value or "" for name, value in attrs}
         self.ids.add(values.get("id", ""))
         if tag == "html":
@@ -64,9 +65,11 @@ class Page(HTMLParser):
         self.resources += [values["href"]] if is_resource else []
 
     def handle_data(self, data: str) -> None:
+        """Note the title."""
         self.title += data if self._in_title else ""
 
     def handle_endtag(self, tag: str) -> None:
+        """Note the end of the title."""
         self._in_title = self._in_title and tag != "title"
 
 
@@ -116,7 +119,9 @@ def check_html(site: Path) -> tuple[list[str], list[str]]:
     for name, page in pages.items():
         faults += find_faults(name, page)
     titles = Counter(page.title for page in pages.values())
-    faults += [f"{number} pages are called {title!r}" for title, number in titles.items() if number > 1]
+    faults += [
+        f"{number} pages are called {title!r}" for title, number in titles.items() if number > 1
+    ]
     print(f"{len(pages)} pages, {count} links and resources within the site")
     return list(pages), faults
 
@@ -128,23 +133,26 @@ class Quiet(SimpleHTTPRequestHandler):
         """Log nothing."""
 
 
-def check_in_browser(site: Path, names: list[str], browser_path: str) -> list[str]:
+def check_in_browser(site: Path, names: list[str], browser_path: str, every: bool) -> list[str]:
     """Return what axe-core, the keyboard and the widths find wrong in Chromium."""
     from axe_playwright_python.sync_playwright import Axe
     from playwright.sync_api import sync_playwright
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=site))
     Thread(target=server.serve_forever, daemon=True).start()
-    faults, axe = [], Axe()
+    faults: list[str] = []
+    axe = Axe()
+
+    def note(error: Exception) -> None:
+        faults.append(f"a script fails: {error}")
+
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=browser_path, args=["--no-sandbox"])
         for turn, (width, scheme) in enumerate(product(WIDTHS, SCHEMES)):
             wide, high = WIDTHS[width]
-            page = browser.new_page(
-                viewport={"width": wide, "height": high}, color_scheme=scheme
-            )
-            page.on("pageerror", lambda error: faults.append(str(error)))
-            for name in names[turn in (1, 2) :: 2]:
+            page = browser.new_page(viewport={"width": wide, "height": high}, color_scheme=scheme)
+            page.on("pageerror", note)
+            for name in names if every else names[turn::2] if width == "phone" else []:
                 page.goto(f"http://127.0.0.1:{server.server_port}/{name}")
                 where = f"{name}, {width}, {scheme}"
                 faults += [f"{where}: {fault}" for fault in check_shown(page, axe)]
@@ -167,18 +175,17 @@ def check_shown(page, axe) -> Iterator[str]:
         yield "the first Tab does not reach the link to the content"
 
 
-def main(site: Path, *chosen: str) -> int:
+def main(site: Path, every: bool) -> int:
     """Run all checks that are possible here; print what is wrong."""
     names, faults = check_html(site)
-    names = list(chosen) or names
     browser = next(filter(None, map(shutil.which, BROWSERS)), None)
     if browser:
-        faults += check_in_browser(site, names, browser)
+        faults += check_in_browser(site, names, browser, every)
     else:
         print("no Chromium is installed: contrast, keyboard and overflow were NOT checked")
-    print(*faults, sep="\n")
+    print(*faults or ["nothing is wrong"], sep="\n")
     return bool(faults)
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]).resolve(), *sys.argv[2:]))
+    sys.exit(main(Path(sys.argv[1]).resolve(), "--all" in sys.argv[2:]))

@@ -69,27 +69,25 @@ def collect() -> dict[str, str]:
     return pages
 
 
-def list_nav(nav: list[Any], title: str = "") -> Iterator[tuple[str, str]]:
+def list_nav(nav: list[Any]) -> Iterator[tuple[str, str]]:
     """Yield title and place of each page of a navigation, in order."""
     for item in nav:
-        for title_of, inner in item.items() if isinstance(item, dict) else [("", item)]:
-            if isinstance(inner, str):
-                yield title_of, inner
-            else:
-                yield from list_nav(inner)
+        ((title, inner),) = item.items()
+        if isinstance(inner, str):
+            yield title, inner
+        else:
+            yield from list_nav(inner)
 
 
 def write_llms(settings: dict[str, Any], pages: dict[str, str]) -> str:
     """Return `llms.txt`: each page of the navigation with its first paragraph."""
     lines = [f"# {settings['site_name']}", "", f"> {settings['site_description']}"]
     for section in settings["nav"]:
-        ((name, inner),) = section.items()
-        lines += ["", f"## {name}", ""]
-        for title, place in list_nav(inner):
-            heading, first, *_ = pages[place].split("\n\n")
+        lines += ["", f"## {next(iter(section))}", ""]
+        for title, place in list_nav([section]):
+            _, first, *_ = pages[place].split("\n\n")
             words = re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", " ".join(first.split()))
-            name = title or heading.strip("# ")
-            lines.append(f"- [{name}]({place.removesuffix('.md')}.html): {words}")
+            lines.append(f"- [{title}]({place.removesuffix('.md')}.html): {words}")
     return "\n".join(lines) + "\n"
 
 
