@@ -73,6 +73,10 @@ inline uint8_t grey_near(const Pixels& p, int64_t y, int64_t x) {
   return static_cast<uint8_t>((q[0] + 2 * q[p.channel_stride] + q[2 * p.channel_stride]) >> 2);
 }
 
+// Adds the other cells of grids of which some are among upright parts: the edge of a cell is hidden
+// where two photos have one colour.
+void complete_grids(std::vector<Inset>& parts, const Small& s, const Pixels& p);
+
 // Parts whose edges lean by at most 8 degrees; `s` is the shrunk picture.
 std::vector<Inset> find_slanted_parts(const Pixels& pixels, const Small& s, int64_t min_side);
 

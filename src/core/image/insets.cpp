@@ -11,7 +11,7 @@ namespace screener {
 namespace insets {
 namespace {
 
-constexpr int64_t kMaxPairs = 400'000;  // of lines that are compared
+constexpr int64_t kMaxPairs = 120'000;  // of lines that are compared
 constexpr double kMinStrength = 0.1;    // of each side
 constexpr size_t kMaxParts = 8;         // boxes that begin at one line
 constexpr size_t kMaxBoxes = 2048;      // that are compared with one another
@@ -53,7 +53,7 @@ class Boxes {
         horizontal_(find_lines(s, false, min_side * 6 / 10)) {
     add_border(vertical_, s.width, s.height);
     add_border(horizontal_, s.height, s.width);
-    for (size_t n = 0; n < vertical_.size(); ++n)
+    for (const size_t n : strongest_first())
       for (size_t other = n + 1, tried = 0; other < vertical_.size() && tried < kMaxParts;
            ++other) {
         if (pairs_ > kMaxPairs) break;
@@ -68,6 +68,17 @@ class Boxes {
     lines.push_back({0, 0, to, 0, true});
     lines.push_back({at, 0, to, 0, true});
     std::sort(lines.begin(), lines.end(), [](const Line& a, const Line& b) { return a.at < b.at; });
+  }
+  // The vertical lines in the order in which boxes begin at them: if there are too many pairs, weak
+  // lines are left out, wherever they are.
+  std::vector<size_t> strongest_first() const {
+    std::vector<size_t> order(vertical_.size());
+    std::iota(order.begin(), order.end(), size_t{0});
+    std::stable_sort(order.begin(), order.end(), [this](size_t a, size_t b) {
+      return std::tie(vertical_[b].border, vertical_[b].score) <
+             std::tie(vertical_[a].border, vertical_[a].score);
+    });
+    return order;
   }
   // Adds the boxes between two vertical lines; returns whether the second runs along the first.
   bool join(const Line& left, const Line& right) {
@@ -227,6 +238,7 @@ std::vector<Inset> find_upright_parts(const Pixels& p, const Small& s, int64_t l
         }))
       insets.push_back(inset);
   }
+  complete_grids(insets, s, p);
   return insets;
 }
 

@@ -23,6 +23,9 @@ SIXTEENTHS = 16
 BUSY = 0.2
 """Pictures whose samples are less busy than this are not compared by evidence."""
 
+PLAIN = 0.45
+"""Insets of which one grey has more than this share are not compared by evidence."""
+
 
 class _Blurred:
     """Arrays that show a blurred picture: never printed, never pickled."""
@@ -68,6 +71,15 @@ class Samples(_Blurred):
         """
         across, down = (np.abs(np.diff(self.values, axis=axis)) >= 1 for axis in (1, 0))
         return float(across.mean() + down.mean()) / 2
+
+    @property
+    def plain(self) -> float:
+        """The share of samples that have the commonest grey, within some 4 levels.
+
+        Most of a text or a keyboard is its ground: see `PLAIN`.
+        """
+        counts = np.bincount(np.clip(self.values, 0, 255).astype(np.uint8).ravel() >> 2)
+        return float((counts[1:] + counts[:-1]).max(initial=counts.max())) / self.values.size
 
 
 class Queries(NamedTuple):

@@ -63,6 +63,19 @@ def test_pictures_of_a_collage_are_found(scene, gap):
     assert sum(is_found(cell, np.asarray(page)) for cell in cells) >= 8
 
 
+@pytest.mark.parametrize("gap", [0, 12])
+def test_cells_of_a_grid_are_found_by_the_others(scene, gap):
+    """A cell between others of the same colours has no edges; the grid shows where it is."""
+    side, pitch = 160, 160 + gap
+    page = Image.new("RGB", (3 * pitch - gap, 3 * pitch - gap), (20, 20, 20))
+    for seed in range(8):  # the ninth has the colour of the gutters along its edges
+        page.paste(scene(seed, (side, side)), (seed % 3 * pitch, seed // 3 * pitch))
+    inside = (2 * pitch + 20, 2 * pitch + 20)
+    page.paste(scene(8, (120, 120)), inside)
+    cell = (2 * pitch, 2 * pitch, 2 * pitch + side, 2 * pitch + side)
+    assert is_found(cell, np.asarray(page))
+
+
 def test_limit_and_smallest_side_bound_what_is_returned(scene):
     """No more parts, and no smaller ones, than were asked for."""
     page = on_a_page(scene, [BOX, (60, 500, 200, 640), (260, 500, 420, 640)])

@@ -227,6 +227,19 @@ def test_an_inset_that_shows_too_little_is_left_out(scene, propose, effort, what
     assert boxes_of(drawn, effort=effort) == boxes * has_detail
 
 
+def test_an_inset_that_is_mostly_ground_has_no_evidence(scene, propose):
+    """As texts and keyboards are, which share most bits; it is compared by distance."""
+    text = Image.new("RGB", (400, 300), "white")
+    text.paste(scene(1, (190, 290)), (5, 5))
+    drawn, boxes = collage(text, scene(2, (400, 300)))
+    propose(*boxes)
+
+    for effort in (Effort.EVIDENCE, Effort.VIEWS):
+        groups = inset_groups(drawn, effort=effort)
+        assert [group.box for group in groups] == boxes
+        assert [group.evidence is not None for group in groups] == [False, True]
+
+
 @pytest.mark.parametrize("effort", Effort)
 def test_an_inset_has_the_evidence_of_the_effort(scene, propose, effort):
     """And views, as its edge may be some pixels off."""
@@ -240,13 +253,30 @@ def test_an_inset_has_the_evidence_of_the_effort(scene, propose, effort):
 
 
 @pytest.mark.parametrize("format", ["GIF", "WEBP", "PNG"])
-def test_frames_that_move_have_no_insets(scene, propose, format):
-    """An animation has hundreds of frames; a single frame of the same format is a still."""
-    frames = [scene(number, (500, 400)) for number in (1, 2)]
+@pytest.mark.parametrize(
+    ("count", "parts"),
+    [(1, [0]), (2, [0, 1]), (4, [0, 1, 2, 3]), (5, [0, 2, 4]), (12, [0, 3, 6, 9])],
+)
+def test_at_most_four_frames_that_move_have_insets(scene, propose, format, count, parts):
+    """Evenly spread: an animation has hundreds of frames, and one of two is as good as a still."""
+    frames = [scene(number, (500, 400)) for number in range(count)]
     propose((40, 40, 440, 340))
 
-    assert boxes_of(several(frames, format, duration=100)) == []
-    assert boxes_of(saved(frames[0], format)) == [(40, 40, 440, 340)]
+    found = inset_groups(several(frames, format, duration=100))
+
+    assert [group.part for group in found] == parts
+    assert {group.box for group in found} == {(40, 40, 440, 340)}
+
+
+def test_the_pages_of_a_file_have_as_many_insets_as_eight_pictures(scene, propose):
+    """Later pages are compared as wholes."""
+    pages = [scene(number, (500, 400)) for number in range(11)]
+    boxes = [(40, 40, 440, 340), (20, 20, 300, 300), (100, 100, 480, 380)]
+    propose(*boxes)
+
+    found = inset_groups(several(pages, "TIFF"), insets=3)
+
+    assert [group.part for group in found] == [part for part in range(8) for _ in boxes]
 
 
 def test_frames_of_a_video_have_no_insets(scene, propose):

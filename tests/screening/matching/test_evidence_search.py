@@ -2,6 +2,7 @@
 
 import io
 import json
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -119,6 +120,24 @@ def test_a_ticker_is_found_by_evidence_of_the_picture_as_it_is(photos, scene):
     assert len(matches) >= 12
     assert any(match.by == "evidence" for match in matches)
     assert {match.view for match in matches} == {None}
+
+
+@pytest.mark.parametrize("nearly", [False, True])
+def test_a_hit_of_a_sketch_is_decided_by_the_exact_hash(make_list, scene, nearly):
+    """Also if the sketch has less evidence than it takes, by a part of a bit."""
+    photo = scene(3, (1600, 1200))
+    hash_list = make_list([pdq_row(photo, "P"), pdq_row(scene(4), "Q")])
+    screener = Screener(hash_list, policy=Policy(effort=Effort.EVIDENCE))
+    edited = ticker(photo)
+    sketch = replace(screener.hasher, sketches=True).hash(edited)
+    assert any(group.doubts[0] for group, _ in list_weighed(sketch.hashes))
+    (match,) = screener.screen(edited).matches
+    if nearly:
+        threshold = {"pdq": math.floor(match.evidence) + 1}
+        screener = Screener(hash_list, policy=Policy(effort=Effort.EVIDENCE, evidence=threshold))
+
+    assert list(screener.decide_if_sure([sketch])) == [None]
+    assert (screener.screen(edited).verdict is Verdict.MATCH) == (not nearly)
 
 
 @pytest.mark.parametrize("turn", [ImageOps.mirror, lambda picture: picture.rotate(90, expand=True)])

@@ -187,7 +187,7 @@ def _hash_inset(
 ) -> Iterator[OrientedHashes]:
     """Yield the PDQs of an inset unless no list is compared with them.
 
-    Evidence is weighed whatever the quality.
+    Evidence is weighed whatever the quality, but not of one that is rather a text.
     """
     for group in _hash_region(frame, inset, [pdq.PDQ], 0, sketch, effort):
         if max(group.details) >= pdq.PDQ.floor:
@@ -217,7 +217,8 @@ def _hash_region(
             else:
                 look = evidence.look(region.pixels, most=most, aspect=region.aspect)
                 sketches = look.values, look.qualities, look.doubts
-                evidence_columns = _weigh(look, with_views=effort is Effort.VIEWS)
+                if region.name != INSET or look.samples.plain <= evidence.PLAIN:
+                    evidence_columns = _weigh(look, with_views=effort is Effort.VIEWS)
             columns = _bound_details(*sketches, region.judged.score(kind), inner_detail)
         elif kind.name in classic_hashes:
             columns = _join_columns(classic_hashes[kind.name], region.judged.score(kind))

@@ -19,6 +19,7 @@ from screener.media.name import Name, name_of
 from screener.media.source import Item
 from screener.screening.input.frame_hashes import hash_frame
 from screener.screening.input.located_hash import (
+    INSET,
     Hashes,
     LocatedHash,
     OrientedHashes,
@@ -39,6 +40,12 @@ from screener.screening.result import MediaFacts
 
 # Types of pictures whose frames, if there are several, follow one another in time.
 _ANIMATED_TYPES = frozenset(("image/apng", "image/avif", "image/gif", "image/png", "image/webp"))
+
+# The insets of all pages or frames of a file, against those that one picture may have.
+_MAX_FILE_INSETS_RATIO = 8
+
+# The frames of an animation in which insets are looked for, at most; they are spread evenly.
+_MAX_MOVING_FRAMES = 4
 
 # In bits of PDQ: a frame between two samples is skipped if it is at most this far from the last
 # hashed one.
@@ -157,10 +164,9 @@ def hash_item(
             hashes += map(LocatedHash, digests or _compute_digests(read, digest_kinds))
             if perceptual_kinds:
                 picture = _open(read, policy)
-                # Frames of a video are compared with listed videos and with one another.
                 is_video = picture.media.type in CONTAINERS
                 is_still = not is_video and picture.media.frames == 1
-                moves = is_video or (not is_still and picture.media.type in _ANIMATED_TYPES)
+                insets = _InsetBudget(policy, picture)
                 sketch = sketch and is_still
                 for frame in picture.frames():
                     if not is_video or frame_filter.accept(frame):
@@ -171,12 +177,13 @@ def hash_item(
                             perceptual_kinds,
                             sketch=sketch,
                             effort=_choose_effort(policy.effort, frame, is_still),
-                            max_insets=0 if moves else _count_insets(policy, frame),
+                            max_insets=insets.find_limit(frame),
                             min_inset_side=policy.inset_side,
                         )
                         groups: list[OrientedHashes] = []
                         try:
                             groups.extend(frame_hashes)
+                            insets.spend(groups)
                         finally:  # the whole is compared even if memory is short for its insets
                             hashes += repeats.take(frame, groups)
                     del frame  # free its pixels before the next are decoded
@@ -194,17 +201,46 @@ def _choose_effort(effort: Effort, frame: Frame, is_still: bool) -> Effort:
     return effort
 
 
-def _count_insets(policy: Policy, frame: Frame) -> int:
-    """Return the most insets of a frame: none of a thumbnail, or of a hidden clip or animation."""
-    return 0 if frame.track or frame.part_kind == "thumbnail" else policy.insets
-
-
 def _as_media_error(error: MediaError | MemoryError | OSError) -> MediaError:
     if isinstance(error, MediaError):
         return error.alone()
     if isinstance(error, MemoryError):  # after decoding; decoders raise MediaError
         return ShortOfMemory("not enough memory to hash it")
     return MediaError("unreadable", error.strerror or "cannot be read")
+
+
+class _InsetBudget:
+    """How many insets the frames of a picture may have.
+
+    Frames of a video have none: they are compared with listed videos and with one another. Few of
+    an animation have some.
+    """
+
+    def __init__(self, policy: Policy, picture: Picture) -> None:
+        media = picture.media
+        self._most = 0 if media.type in CONTAINERS else policy.insets
+        self._remaining = _MAX_FILE_INSETS_RATIO * self._most
+        # An animation's frames are this far apart at least.
+        moves = media.frames > 1 and media.type in _ANIMATED_TYPES
+        self._step = -(-media.frames // _MAX_MOVING_FRAMES) if moves else 0
+        self._next_part = 0
+
+    def find_limit(self, frame: Frame) -> int:
+        """Return the most insets of the next frame.
+
+        Thumbnails, and frames of a hidden clip or animation, have none.
+        """
+        if frame.track or frame.part_kind == "thumbnail":
+            return 0
+        if self._step and frame.part_kind == "frame":
+            if frame.part < self._next_part:
+                return 0
+            self._next_part = frame.part + self._step
+        return min(self._most, self._remaining)
+
+    def spend(self, groups: Iterable[OrientedHashes]) -> None:
+        """Count the insets of a frame."""
+        self._remaining -= sum(group.region == INSET for group in groups)
 
 
 class _FrameFilter:

@@ -24,8 +24,8 @@ from screener.screening.result import Box, MediaFacts
 INSET = "inset"
 """The region of a part of a frame that may be a picture of its own, and has a box."""
 
-UNSEEN_REGIONS = (INSET, "without_alpha")
-"""The regions that clear nothing: a part of the picture, and colours that nobody sees."""
+UNSEEN_REGIONS = (INSET, "without_alpha", "on_mean", "uncropped")
+"""The regions that clear nothing: not the whole picture, as a viewer shows it."""
 
 _REGIONS = (
     "full", "trimmed", "enlarged", "uncropped", "on_black", "on_mean", "without_alpha", INSET

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from screener.hashing.detail import pattern_scores
-from screener.hashing.evidence import Queries
+from screener.hashing.evidence import SIXTEENTHS, Queries
 from screener.hashing.pdq import ORIENTATIONS, PDQ
 from screener.hashing.views import VIEWS
 from screener.lists.hashlist import HashList
@@ -31,6 +31,10 @@ from screener.screening.matching.hash_search import find_holders, make_match
 from screener.screening.matching.hits import InputHits
 from screener.screening.policy import Effort, Policy
 from screener.screening.result import Match
+
+# In bits. The evidence of a sketch is nearer to that of the exact hash: bits in doubt have little
+# weight.
+_SKETCH_MARGIN = 1
 
 
 def find_threshold(hash_list: HashList, policy: Policy) -> int | None:
@@ -61,7 +65,10 @@ def match_evidence(
     *,
     threads: int,
 ) -> None:
-    """Search a list by evidence for all items that did not match it, and add the hits."""
+    """Search a list by evidence for all items that did not match it, and add the hits.
+
+    An item of which a sketch has a hit, or nearly, is unsure.
+    """
     threshold = find_threshold(hash_list, policy)
     if threshold is None:
         return
@@ -76,7 +83,10 @@ def match_evidence(
                     queries = columns.to_queries(group.values)[with_views]
                     batch.add(number, group, queries, policy.floor[PDQ.name])
         for number, evidence_hits in batch.search(hash_list, policy, threads):
-            hits[number].add(evidence_hits, evidence_hits.located)
+            if evidence_hits.located.doubt:
+                hits[number].unsure = True
+            else:
+                hits[number].add(evidence_hits, evidence_hits.located)
 
 
 class _Batch:
@@ -86,16 +96,20 @@ class _Batch:
         self._threshold = threshold
         self._with_views = with_views
         self._queries: list[Queries] = []
+        self._budgets: list[NDArray[np.int32]] = []
         self._groups: list[tuple[int, OrientedHashes, NDArray[np.int64]]] = []
 
     def add(self, number: int, group: OrientedHashes, queries: Queries, floor: int) -> None:
         """Add those of a group's queries that can reach the threshold."""
-        reachable = queries.budgets(self._threshold) >= 0
+        doubtful = np.frombuffer(group.doubts, np.uint8) > 0
+        budgets = queries.budgets(self._threshold)
+        budgets += np.resize(doubtful, len(budgets)) * np.int32(SIXTEENTHS * _SKETCH_MARGIN)
         weighable = np.frombuffer(group.find_weighable(floor), np.bool_)
-        rows = np.flatnonzero(reachable & np.resize(weighable, len(reachable)))
+        rows = np.flatnonzero((budgets >= 0) & np.resize(weighable, len(budgets)))
         if rows.size:
             codes, weights, ceilings = queries
             self._queries.append(Queries(codes[rows], weights[rows], ceilings[rows]))
+            self._budgets.append(budgets[rows])
             self._groups.append((number, group, rows))
 
     def search(
@@ -109,7 +123,7 @@ class _Batch:
             PDQ.name,
             queries.codes,
             queries.weights,
-            queries.budgets(self._threshold),
+            np.concatenate(self._budgets),
             threads=threads,
         )
         if not len(rows):
