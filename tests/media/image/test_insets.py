@@ -136,7 +136,7 @@ def test_corners_that_enclose_nothing_give_pixels_of_the_picture():
     square = np.array([(0.0, 0), (50, 0), (50, 40), (0, 40)])
     for corners in (
         square * 0, square * (1, 0), square[[0, 2, 1, 3]], square + 1e300, square * 1e-300,
-        square * np.nan, square * np.inf, -square,
+        np.full((4, 2), np.nan), np.full((4, 2), np.inf), -square,
     ):  # fmt: skip
         found = _core.rectify(pixels, np.ascontiguousarray(corners), 70, 3)
         assert found.shape == (3, 70)
