@@ -1,4 +1,4 @@
-// Reading memory as a search reads it; for benchmarks.
+// Reading memory as a search reads it: the floor of `screener bench` and of benchmarks.
 #include "bench/memory_bandwidth.h"
 
 #include <algorithm>

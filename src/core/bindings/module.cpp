@@ -34,9 +34,7 @@ NB_MODULE(_core, m) {
   bind_build(m);
   bind_digests(m);
   bind_scan(m);
-#ifdef SCREENER_BENCH
   bind_memory_bandwidth(m);
-#endif
   m.def("kernels", &kernel_names, "The kernels that this machine can run, best first.");
   bind_pdq(m);
   bind_pdq_bound(m);

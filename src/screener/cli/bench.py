@@ -7,6 +7,7 @@ no value and no distance.
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
@@ -25,18 +26,22 @@ from rich.table import Table
 from screener.arguments import integer_within
 from screener.cli import progress_display, streams
 from screener.cli.open_list import open_list
-from screener.cli.options import JSON, LIST, number_from
+from screener.cli.option_types import LIST_PATH, SuffixedPath
+from screener.cli.options import JSON, number_from
 from screener.errors import HashError, counted, printable
 from screener.hashing.hash import HashKind, kind_named
 from screener.index.snapshot import Snapshot
 from screener.lists.hashlist import HashList
 from screener.screening.screener import VERSIONS
+from screener.system.output_file import open_private_text
 from screener.system.process import count_cores
 from screener.system.progress import Progress, Steps
 
 _SEED: Final = 20260103
 _MAX_QUERIES: Final = 100_000
 _MIN_BATCH: Final = 100
+_MIN_CODES, _MAX_CODES = 1_000, 10_000_000  # of --synthetic
+_MAX_RADIUS: Final = 64  # bits; beyond, random codes are near each other
 
 Codes = npt.NDArray[np.uint8]
 # Returns offsets and rows; a search returns distances too.
@@ -235,37 +240,75 @@ def _time_batch(search: Search, batch: Codes, threads: int, way: str) -> Batch:
     return Batch(len(batch), threads, way, round(1e6 / rate, 3), round(rate))
 
 
+def _parse_count(value: str) -> int:
+    """Return a number of codes, which may be written as 1e6."""
+    try:
+        number = float(value)
+    except ValueError:
+        number = math.nan
+    if not _MIN_CODES <= number <= _MAX_CODES or number % 1:
+        raise click.BadParameter(f"expected an integer from 1e3 to 1e7, not {value}")
+    return int(number)
+
+
 @click.command()
-@LIST
+@click.argument("path", metavar="[LIST]", type=LIST_PATH, required=False)
+@click.option(
+    "--synthetic",
+    "count",
+    type=_parse_count,
+    metavar="N",
+    help="Instead of a list, so many random codes of 256 bits: 1e3 to 1e7, 250 bytes each.",
+)
 @JSON
+@click.option(
+    "--plot", type=SuffixedPath(".html"), help="With --synthetic: also write a page, NAME.html."
+)
 @click.option(
     "--seconds",
     type=number_from(0, fraction=True, above=True),
     default=20.0,
     show_default=True,
-    help="Approximate duration, after the list has been read.",
+    help="Approximate duration, after the list has been read or made.",
 )
 @click.option(
     "--radius",
     multiple=True,
     type=number_from(0),
-    help="Bits (default: 0, half of each kind's default, and its default). Repeatable.",
+    help="Bits (default: 0, half of each kind's default, and its default). Repeatable. With"
+    f" --synthetic, one from 0 to {_MAX_RADIUS} (default: 31).",
 )
 @click.option("--hugepages", is_flag=True, help="Copy the list into memory, in large pages.")
 def bench(
-    path: Path, as_json: bool, seconds: float, radius: tuple[int, ...], hugepages: bool
-) -> int:
+    path: Path | None, count: int | None, as_json: bool, plot: Path | None, seconds: float,
+    radius: tuple[int, ...], hugepages: bool,
+) -> int:  # fmt: skip
     """Measure how fast a list answers on this machine.
 
     It times single queries and batches, with one thread and with all cores, at several radii, for
     random values and for neighbours of listed ones. It shows only sizes of the list.
     docs/benchmarks.md explains `flat`, `lookup` and `join`.
 
+    With --synthetic it needs no list. It compares its answers with FAISS's, if that is installed,
+    and its speed with FAISS's and with that of reading memory.
+
     \b
     Examples:
       screener bench known.list
       screener bench known.list --radius 31 --radius 40 --seconds 60 --hugepages --json
+      screener bench --synthetic 1e6 --plot bench.html
     """
+    if count is not None:
+        if path is not None or hugepages:
+            wrong = "LIST" if path is not None else "--hugepages"
+            raise click.UsageError(f"--synthetic makes its own codes: leave out {wrong}")
+        if len(radius) > 1 or max(radius, default=0) > _MAX_RADIUS:
+            raise click.UsageError(f"--synthetic takes one --radius, from 0 to {_MAX_RADIUS}")
+        return _bench_synthetic(count, *radius, seconds=seconds, as_json=as_json, plot=plot)
+    if path is None:
+        raise click.UsageError("Missing argument 'LIST': name a list, or use --synthetic 1e6")
+    if plot is not None:
+        raise click.UsageError("--plot needs --synthetic")
     with ExitStack() as stack:
         hash_list = open_list(stack, path, hugepages=hugepages)
         with progress_display.show_bar(f"measuring {hash_list.name}") as on_progress:
@@ -274,6 +317,28 @@ def bench(
         click.echo(json.dumps(report.to_dict(), ensure_ascii=False))
     else:
         _print_report(streams.to_stdout(), report)
+    return 0
+
+
+def _bench_synthetic(
+    count: int, radius: int = 31, *, seconds: float, as_json: bool, plot: Path | None
+) -> int:
+    from screener.cli import synthetic_bench, synthetic_report
+
+    with ExitStack() as stack:
+        page = None
+        if plot is not None:  # opened first, since it may be refused
+            page = stack.enter_context(open_private_text(plot, synthetic_report.PAGE))
+        with progress_display.show_bar("measuring") as on_progress:
+            report = synthetic_bench.measure_synthetic(
+                count, radius=radius, seconds=seconds, progress=on_progress
+            )
+        if page is not None:
+            page.write(synthetic_report.render_page(report))
+    if as_json:
+        click.echo(json.dumps(report.to_dict(), ensure_ascii=False))
+    else:
+        synthetic_report.print_report(streams.to_stdout(), report)
     return 0
 
 

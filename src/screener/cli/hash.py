@@ -11,7 +11,7 @@ import click
 from screener.cli import hash_lines
 from screener.cli.options import number_from
 from screener.errors import MediaError, printable
-from screener.hashing import vpdq_value
+from screener.hashing import classic, vpdq_value
 from screener.hashing.hash import KINDS, Hash, HashKind, kind_named
 from screener.scanning.inputs.expand import find_files
 from screener.screening.input import vpdq
@@ -166,4 +166,5 @@ def _parse_kinds(names: str) -> tuple[HashKind, ...]:
             raise click.UsageError(
                 f"--kinds: {kind.name} cannot be computed here; choose from: {known}"
             )
+    classic.check_installed(kinds)
     return kinds

@@ -28,7 +28,7 @@ from screener.errors import PolicyError, counted, printable
 from screener.reporting.output import JsonLines, ResumedJsonLines, claim_jsonl, claim_resumed
 from screener.scanning.cache.hash_cache import HashCache, check_keep
 from screener.scanning.inputs.expand import count_files, parse_arguments
-from screener.scanning.scan import check_memory
+from screener.scanning.scan import check_classic
 from screener.scanning.scan import scan as scan_files
 from screener.screening.policy import Effort
 from screener.screening.result import Result
@@ -138,7 +138,7 @@ def scan(
         screener = options.open_screener(stack)
         if cache_weights and screener.policy.effort is Effort.DISTANCE:
             raise click.UsageError("--cache-weights needs --effort evidence or --effort views")
-        check_memory(screener.policy, screener.kinds)
+        check_classic(screener.policy, screener.kinds)
         out = stack.enter_context(_claim_output(options, resume, screener))
         log = options.claim_audit_log(stack)
         # Opened last, since opening changes it, and the other files may still be refused.

@@ -11,6 +11,8 @@ follow, bit for bit, from the shrunk picture and its shrunk transpose.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
+from importlib.util import find_spec
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,6 +25,7 @@ from screener.hashing import detail
 from screener.hashing.hash import KINDS, Hash, HashKind, checked_kinds
 from screener.hashing.pdq import ORIENTATIONS
 from screener.hashing.shrink import Pixels, Size, shrunk
+from screener.system.installation import describe_extra
 
 Bits = NDArray[np.bool_]
 
@@ -60,6 +63,19 @@ class _Both(NamedTuple):
             yield np.flip(self.standing if standing else self.lying, mirrored)
 
 
+def check_installed(kinds: Iterable[HashKind]) -> None:
+    """Raise HashError if one of the kinds needs the extra `hashes`, which is not installed."""
+    needed = ", ".join(kind.name for kind in kinds if kind in CLASSIC)
+    if needed and not _is_installed():
+        raise HashError(f"computing {needed} needs {describe_extra('hashes')}")
+
+
+@cache
+def _is_installed() -> bool:
+    """Return whether the libraries can be found; they are imported with the first hash only."""
+    return all(find_spec(name) is not None for name in ("imagehash", "pywt", "scipy"))
+
+
 def compute(pixels: Pixels, kind: HashKind) -> Hash:
     """Return the hash of an upright picture, with its detail score as quality.
 
@@ -75,7 +91,8 @@ def compute_orientations(pixels: Pixels, kinds: Iterable[HashKind]) -> dict[str,
     Each equals imagehash's of the turned picture and has its detail score as quality. `pixels` is
     uint8, grey (height, width) or RGB (height, width, 3), made grey as Pillow does. A line of
     pixels that shrinking would enlarge beyond reason has the zero hash and quality 0. Raises
-    HashError for a kind that is not in CLASSIC and for pixels of another type or shape.
+    HashError for a kind that is not in CLASSIC, for pixels of another type or shape, and without
+    the extra `hashes`.
     """
     return _compute(pixels, kinds, ORIENTATIONS)
 
@@ -84,6 +101,7 @@ def _compute(
     pixels: Pixels, kinds: Iterable[HashKind], orientations: Sequence[str]
 ) -> dict[str, tuple[Hash, ...]]:
     wanted = tuple(dict.fromkeys(checked_kinds(kinds)))
+    check_installed(wanted)
     for kind in wanted:
         if kind not in CLASSIC:
             known = ", ".join(one.name for one in CLASSIC)

@@ -194,6 +194,12 @@ class HammingIndex:
         """Return the codes, (n, bits / 8), read-only."""
         return self._codes
 
+    @property
+    def nbytes(self) -> int:
+        """Return the bytes of codes and tables, in memory or in the mapped file."""
+        tables = self._tables.sections(self.bits).values()
+        return int(self._codes.nbytes) + sum(int(array.nbytes) for array in tables)
+
     def search(self, queries: Codes, *, radius: int, threads: int = 1) -> Hits:
         """Return all codes within `radius` bits (`<=`) of each query.
 

@@ -16,7 +16,7 @@ from screener.media.name import Name
 from screener.media.source import Item
 from screener.scanning.dispatcher import Dispatcher
 from screener.scanning.item_queue import Outcome
-from screener.scanning.scan import check_jobs, check_memory
+from screener.scanning.scan import check_classic, check_jobs
 from screener.scanning.uploads import check_upload, is_quick
 from screener.screening.input.hash_item import HashedInput
 from screener.screening.input.hasher import HashMode
@@ -72,7 +72,7 @@ class Pool:
         policy = screener.policy
         policy = policy if seconds is None else replace(policy, seconds=seconds)
         policy = policy if memory is None else replace(policy, memory=memory)
-        check_memory(policy, screener.kinds)
+        check_classic(policy, screener.kinds)
         if policy != screener.policy:
             screener = screener.with_lists(screener.lists, policy=policy)
         self._screener = screener
@@ -211,6 +211,7 @@ class Pool:
         Raises:
             ListError: If a list cannot be opened. The pool continues with the old generations.
             PolicyError: If a list is now older than the policy allows. Likewise.
+            HashError: If a list now has hashes that need the extra `hashes`. Likewise.
             WorkerError: If new workers cannot be started. Likewise.
             PoolClosed: If the pool was closed.
         """
@@ -221,14 +222,14 @@ class Pool:
         """Move to another Screener, as `refresh` does to one of newer lists.
 
         Its policy takes the place of this Pool's `seconds` and `memory`. Raises PolicyError if
-        workers would have too little memory, else what `refresh` raises.
+        workers would have too little memory for classic hashes, else what `refresh` raises.
         """
         check_screener(screener, "adopt()")
-        check_memory(screener.policy, screener.kinds)
         with self._refreshing:
             self._adopt(screener)
 
     def _adopt(self, screener: Screener) -> Screener:
+        check_classic(screener.policy, screener.kinds)
         adopted: Dispatcher | None = None
         while True:  # another dispatcher may have started meanwhile
             with self._lock:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
@@ -12,7 +12,7 @@ from typing import Any
 
 from screener.arguments import integer_within
 from screener.errors import MediaError, PolicyError, WorkerError
-from screener.hashing.classic import CLASSIC
+from screener.hashing.classic import CLASSIC, check_installed
 from screener.hashing.hash import HashKind
 from screener.media.name import Name, name_of_label
 from screener.scanning.backlog import Backlog, PendingInput
@@ -110,7 +110,7 @@ def scan_with_paths(
     check_screener(screener, "scan()")
     if not isinstance(cache, HashCache | None):
         raise TypeError(f"cache must be an open HashCache, such as HashCache.open({cache!r})")
-    check_memory(screener.policy, screener.kinds)
+    check_classic(screener.policy, screener.kinds)
     limits = screener.policy.limits
     is_cached = None if cache is None else partial(cache.holds, hasher=screener.hasher)
     backlog = Backlog(files, limits=limits, ordered=ordered, finished=finished, is_cached=is_cached)
@@ -134,8 +134,12 @@ def check_jobs(jobs: int | None) -> int | None:
     return count
 
 
-def check_memory(policy: Policy, kinds: Iterable[HashKind]) -> None:
-    """Raise PolicyError if a worker has too little memory to load the classic hashes."""
+def check_classic(policy: Policy, kinds: Sequence[HashKind]) -> None:
+    """Raise an error if workers cannot compute the classic hashes among these kinds.
+
+    HashError without the extra `hashes`, PolicyError if a worker has too little memory for it.
+    """
+    check_installed(kinds)
     if policy.memory < _MIN_CLASSIC_MEMORY and not set(CLASSIC).isdisjoint(kinds):
         raise PolicyError(
             f"memory must be at least {_MIN_CLASSIC_MEMORY} bytes, not {policy.memory}: the list"

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 import screener._core as _core
 from screener.errors import HashError, ListError, MediaError, PolicyError, some
+from screener.hashing import classic
 from screener.hashing.hash import KINDS, Hash, HashKind, checked_kinds
 from screener.lists.hashlist import HashList
 from screener.media import source
@@ -212,7 +213,7 @@ class Screener:
         Raises:
             TypeError: If the item is of another type.
             HashError: If an array has another shape or numbers other than uint8, uint16, bool or
-                floats.
+                floats, or if a list has hashes that need the extra `hashes`.
         """
         source.check_item(item)
         return self.screen_many([item], inputs=[input])[0]
@@ -234,8 +235,10 @@ class Screener:
 
         Raises:
             TypeError: If `items` is a single item.
-            HashError: If `inputs` is not a list of one name per item.
+            HashError: If `inputs` is not a list of one name per item, or if a list has hashes that
+                need the extra `hashes`.
         """
+        classic.check_installed(self.kinds)
         exact = self.hasher
         sketching = replace(exact, sketches=True)
         item_list = source.list_items(items)

@@ -13,7 +13,7 @@ _MODULE_BY_EXTRA = {"heif": "pillow_heif", "video": "av"}
 # Major versions whose interface this library uses, as in pyproject.toml.
 _SUPPORTED_MAJOR_VERSIONS = {"video": range(18, 20)}
 
-# Extras that decode inputs. The other extras add commands, not formats.
+# Extras that decode inputs. The other extras add kinds of hashes and commands, not formats.
 EXTRAS = tuple(_MODULE_BY_EXTRA)
 
 

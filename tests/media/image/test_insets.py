@@ -1,9 +1,11 @@
 """Pictures within pictures: what is proposed as a picture of its own."""
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
+from screener import _core
 from screener.media.image.insets import find_insets
 
 LIMIT = 40
@@ -111,6 +113,57 @@ def test_a_turned_print_is_rectified(scene):
         for one in find_insets(pixels, limit=LIMIT, min_side=96)
     ]
     assert max(likeness) > 0.95
+
+
+def rectified_by_opencv(pixels, corners, width, height):
+    """Return what the corners enclose, by OpenCV, which counts from the middle of a pixel."""
+    upright = np.array([(0, 0), (width, 0), (width, height), (0, height)], np.float32)
+    matrix = cv2.getPerspectiveTransform(upright - 0.5, corners.astype(np.float32) - 0.5)
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    return cv2.warpPerspective(
+        np.ascontiguousarray(pixels), matrix, (width, height), flags=flags,
+        borderMode=cv2.BORDER_REPLICATE,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_rectified_pixels_are_those_of_opencv(scene, seed):
+    """To a grey level, in grey and RGB, of any strides, and for corners beyond the picture."""
+    rng = np.random.default_rng(seed)
+    page = np.asarray(scene(seed, (331, 257)))
+    corners = np.array([(40.0, 30), (290, 30), (290, 220), (40, 220)])
+    corners += rng.uniform(-60 if seed > 3 else -25, 25, (4, 2))
+    width, height = (int(side) for side in rng.integers(1, 300, 2))
+    for pixels in (page, page[..., 1], page[::-1, ::-1], page[::2, ::3], np.asfortranarray(page)):
+        found = _core.rectify(pixels, corners, width, height)
+        expected = rectified_by_opencv(pixels, corners, width, height)
+        assert found.shape == expected.shape == (height, width, *pixels.shape[2:])
+        differences = np.abs(found.astype(int) - expected)
+        assert differences.max() <= 1
+        assert differences.mean() < 0.02
+
+
+def test_corners_that_enclose_nothing_give_pixels_of_the_picture():
+    """On one line, in one point, crossed, far outside or no numbers: no crash, no other value."""
+    pixels = np.random.default_rng(1).integers(100, 120, (40, 50), np.uint8)
+    square = np.array([(0.0, 0), (50, 0), (50, 40), (0, 40)])
+    for corners in (
+        square * 0, square * (1, 0), square[[0, 2, 1, 3]], square + 1e300, square * 1e-300,
+        np.full((4, 2), np.nan), np.full((4, 2), np.inf), -square,
+    ):  # fmt: skip
+        found = _core.rectify(pixels, np.ascontiguousarray(corners), 70, 3)
+        assert found.shape == (3, 70)
+        assert 100 <= found.min() <= found.max() < 120
+
+
+@pytest.mark.parametrize(("width", "height"), [(0, 5), (5, 0), (-1, 5), (2**24 + 1, 5)])
+def test_sides_of_a_rectified_picture_are_bounded(width, height):
+    """None, negative ones and absurd ones are refused, as is a picture without pixels."""
+    corners = np.zeros((4, 2))
+    with pytest.raises(ValueError, match="sides must be 1 to"):
+        _core.rectify(np.zeros((4, 4), np.uint8), corners, width, height)
+    with pytest.raises(ValueError, match="a picture has pixels"):
+        _core.rectify(np.zeros((0, 4), np.uint8), corners, 5, 5)
 
 
 HOSTILE = {

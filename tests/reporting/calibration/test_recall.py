@@ -6,6 +6,7 @@ import re
 import numpy as np
 import pytest
 from paths import REPOSITORY
+from scipy.special import betaincinv
 from scipy.stats import binom
 
 from screener.hashing import pdq
@@ -32,6 +33,21 @@ def test_bounds_are_those_of_clopper_and_pearson(hits, cases):
         assert binom.cdf(hits, cases, high) == pytest.approx(doubt)
     else:
         assert high == 1
+
+
+@pytest.mark.parametrize("cases", [1, 2, 3, 40, 999, 10**4, 10**6, 10**7])
+def test_bounds_are_those_of_scipy(cases):
+    """SciPy inverts the same function, at both ends, in the middle, and for very many cases."""
+    for hits in sorted({0, 1, 2, cases // 1000, cases // 3, cases // 2, cases - 1, cases}):
+        if 0 <= hits <= cases:
+            low, high = compute_bounds(hits, cases)
+            doubt = 0.05 if hits in (0, cases) else 0.025
+            if hits:
+                exact = betaincinv(hits, cases - hits + 1, doubt)
+                assert low == pytest.approx(exact, rel=max(1e-11, 1e-14 * cases))
+            if hits < cases:
+                exact = betaincinv(hits + 1, cases - hits, 1 - doubt)
+                assert high == pytest.approx(exact, rel=max(1e-11, 1e-14 * cases))
 
 
 def test_nothing_seen_is_no_certainty():

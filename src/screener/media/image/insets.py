@@ -54,24 +54,6 @@ def _cut_out(pixels: Pixels, corners: NDArray[np.float64]) -> Inset:
 
 
 def _rectify(pixels: Pixels, corners: NDArray[np.float64]) -> Pixels:
-    """Raise MemoryError if OpenCV cannot be loaded, or fails: it has no other reason to."""
-    try:
-        import cv2  # slow to import, and needed for slanted parts only
-    except ImportError as error:
-        raise MemoryError(f"OpenCV: {error}") from error
     sides = np.hypot(*(np.roll(corners, -1, axis=0) - corners).T)
     width, height = (max(1, round((sides[n] + sides[n + 2]) / 2)) for n in range(2))
-    upright = np.array([(0, 0), (width, 0), (width, height), (0, height)], np.float32)
-    # OpenCV counts from the middle of the first pixel, corners from its corner.
-    matrix = cv2.getPerspectiveTransform(upright - 0.5, corners.astype(np.float32) - 0.5)
-    try:
-        rectified = cv2.warpPerspective(
-            np.ascontiguousarray(pixels),
-            matrix,
-            (width, height),
-            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-            borderMode=cv2.BORDER_REPLICATE,
-        )
-    except cv2.error as error:
-        raise MemoryError(f"OpenCV: {error.err}") from error
-    return np.asarray(rectified, np.uint8)
+    return _core.rectify(pixels, corners, width, height)

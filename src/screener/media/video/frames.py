@@ -1,7 +1,8 @@
 """Open a video and decode its sampled frames.
 
-PyAV decodes if it is installed in a supported version, otherwise OpenCV. `docs/video.md` describes
-how far their results agree, which frames are sampled, and when decoding ends early.
+PyAV decodes if it is installed in a supported version, otherwise OpenCV. Without both, a video is
+`unsupported`. `docs/video.md` describes how far their results agree, which frames are sampled, and
+when decoding ends early.
 """
 
 from __future__ import annotations
@@ -118,6 +119,8 @@ def _open_track(
             raise make_missing_error("video", "keyframes")
         if ignore_edits:
             raise make_missing_error("video", "video that edit lists hide")
+        if importlib.util.find_spec("cv2") is None:
+            raise make_missing_error("video", "a video")
         from screener.media.video.decoders.opencv import CvStream
 
         return CvStream(file.stream, trimmed=hidden_seconds)

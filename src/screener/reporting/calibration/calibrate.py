@@ -31,7 +31,7 @@ from screener.reporting.calibration.evidence_curve import (
 )
 from screener.reporting.calibration.recall import EditDistances, EditingJob
 from screener.scanning.inputs.expand import FilePath, find_files
-from screener.scanning.scan import check_memory, scan
+from screener.scanning.scan import check_classic, scan
 from screener.scanning.workers.pool import map_ordered
 from screener.screening.matching.criteria import Criteria
 from screener.screening.policy import Policy
@@ -136,7 +136,7 @@ def calibrate(
     if policy.digests_only:
         raise PolicyError("a policy with digests_only has no radius to calibrate")
     kinds = _find_kinds(hash_list, policy)
-    check_memory(policy, kinds)
+    check_classic(policy, kinds)
     # The paths are read twice. A link to a folder is followed only if it is named itself.
     paths = list(benign) if isinstance(benign, Iterator) else benign
     criteria = Criteria(policy)

@@ -12,6 +12,7 @@ from screener.reporting.pages.html import text
 # In SVG units.
 _BARS_WIDTH, _BARS_HEIGHT = 720, 150
 _WIDTH, _HEIGHT = 460, 260
+_NAME_WIDTH, _AXIS_WIDTH, _LABEL_WIDTH, _ROW_HEIGHT = 270, 520, 150, 22
 _LEFT, _RIGHT, _TOP, _BOTTOM = 62, 448, 28, 220  # edges of the area of a line
 
 
@@ -54,6 +55,53 @@ def _draw_bar(left: float, width: float, share: float, title: str) -> str:
 
 def _text_anchor(x: float) -> str:
     return "start" if x < 0.05 else "end" if x > 0.95 else "middle"
+
+
+@dataclass(frozen=True)
+class LogBar:
+    """A horizontal bar from `start`, or from the axis, to `value`, and its label in words.
+
+    `group` is its class, and a wider gap precedes each new group.
+    """
+
+    group: str
+    name: str
+    value: float
+    label: str
+    start: float | None = None
+
+
+def draw_log_bars(bars: Sequence[LogBar], title: str) -> str:
+    """Return an `svg` element of horizontal bars over a logarithmic axis of powers of ten."""
+    values = [value for bar in bars for value in (bar.value, bar.start) if value is not None]
+    low = math.floor(math.log10(min(values, default=1.0)) - 0.01)
+    high = max(low + 1, math.ceil(math.log10(max(values, default=1.0))))
+
+    def x(value: float) -> float:
+        return _NAME_WIDTH + (math.log10(value) - low) / (high - low) * _AXIS_WIDTH
+
+    elements, y = [], 0
+    for number, bar in enumerate(bars):
+        y += _ROW_HEIGHT if number and bar.group == bars[number - 1].group else _ROW_HEIGHT + 8
+        left = _NAME_WIDTH if bar.start is None else x(bar.start)
+        elements.append(
+            f'<text class="name" x="{_NAME_WIDTH - 8}" y="{y}">{text(bar.name)}</text>'
+            f'<rect class="{text(bar.group)}" x="{left:.1f}" y="{y - 11}" height="14"'
+            f' width="{max(2.0, x(bar.value) - left):.1f}"/>'
+            f'<text x="{x(bar.value) + 6:.1f}" y="{y}">{text(bar.label)}</text>'
+        )
+    foot = y + 10
+    ticks = "".join(
+        f'<line x1="{x(10.0**power):.1f}" y1="8" x2="{x(10.0**power):.1f}" y2="{foot}"/>'
+        f'<text x="{x(10.0**power):.1f}" y="{foot + 14}" text-anchor="middle">'
+        f"{10.0**power:,.{max(0, -power)}f}</text>"
+        for power in range(low, high + 1)
+    )
+    width = _NAME_WIDTH + _AXIS_WIDTH + _LABEL_WIDTH
+    return (
+        f'<svg viewBox="0 0 {width} {foot + 20}" class="chart" role="img" '
+        f'aria-label="{text(title)}">{ticks}{"".join(elements)}</svg>'
+    )
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ from screener.scanning.ray.dataset_rows import (
     to_row,
 )
 from screener.scanning.ray.nodes import ListReference
-from screener.scanning.scan import check_memory, scan_with_paths
+from screener.scanning.scan import check_classic, scan_with_paths
 from screener.scanning.workers.pool import Workers
 from screener.scanning.workers.protocol import FinishedTask
 from screener.scanning.workers.worker import Worker
@@ -86,7 +86,7 @@ def screen(
         list_ if isinstance(list_, HashList) else HashList.open(list_) for list_ in all_lists
     ]
     screener = Screener(hash_lists, policy=policy)
-    check_memory(screener.policy, screener.kinds)
+    check_classic(screener.policy, screener.kinds)
     if isinstance(keep, str):
         raise ClusterError(f"keep must be a list of columns: keep=[{keep!r}]")
     kept_columns = tuple(dict.fromkeys(keep))
