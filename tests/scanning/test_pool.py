@@ -28,6 +28,7 @@ from screener.hashing import digest, pdq
 from screener.media.files.limits import Limits
 from screener.scanning import crews as crews_module
 from screener.scanning import dispatcher, uploads
+from screener.system import private_copy
 
 
 @pytest.fixture(scope="module")
@@ -228,7 +229,8 @@ def test_nothing_of_an_upload_is_on_a_disk(pool, files, tmp_path, monkeypatch):
         file.write(b"another")  # as a worker that an earlier item has taken over
     upload.close()
 
-    monkeypatch.setattr(uploads, "_has_memory_files", lambda: False)
+    for module in (uploads, private_copy):
+        monkeypatch.setattr(module, "has_memory_files", lambda: False)
     upload = uploads.open_upload(files["listed.jpg"], pool.screener.hasher)
     (stored,) = tmp_path.iterdir()
     assert stored.stat().st_mode & 0o777 == 0o600

@@ -11,8 +11,10 @@ from screener.errors import MediaError
 from screener.media.archives.archive import Budget, Member
 from screener.media.files.limits import Limits
 from screener.media.name import Name, name_of
+from screener.scanning.inputs.content import Content
 from screener.scanning.inputs.folder import FoundFile
 from screener.scanning.inputs.listed_names import POLL_SECONDS, Awaited
+from screener.scanning.read_ahead import ReadAhead
 from screener.scanning.resume import Finished
 from screener.scanning.workers.protocol import AnyWorker
 from screener.screening.input.hash_item import HashedInput
@@ -53,6 +55,7 @@ class PendingInput:
 
     Attributes:
         container: The archive that the input is a member of.
+        content: The input, if it is no file; `target` then is its copy.
         has_line: An earlier scan wrote its line, so it is hashed only for the cache.
         reopened: An archive with a line is opened again for members without one.
         error: The reason that a member cannot be read.
@@ -75,6 +78,7 @@ class PendingInput:
     target: Target
     remaining: RemainingBudget
     container: PendingInput | None = None
+    content: Content | None = None
     has_line: bool = False
     reopened: bool = False
     inode: int = 0
@@ -123,8 +127,9 @@ class Backlog:
 
     def __init__(
         self,
-        files: Iterator[FoundFile | Awaited],
+        files: Iterator[FoundFile | Content | Awaited],
         *,
+        ahead: ReadAhead,
         limits: Limits,
         ordered: bool,
         finished: Finished | None,
@@ -133,6 +138,7 @@ class Backlog:
         self.awaited: Awaited | None = None
         """The input that must arrive before `next` may return more."""
         self._files = files
+        self._ahead = ahead
         self._limits = limits
         self._ordered = ordered
         self._finished = finished
@@ -159,12 +165,15 @@ class Backlog:
     def finish(self, item: PendingInput, result: Result) -> None:
         """Store the Result of an input until it can be yielded."""
         item.result, item.decided = result, True
+        if item.content is not None and item.own_hashes is None:  # an archive's members are in it
+            self._ahead.release(item.content)
         item.record_count = len(result.matches) + len(result.other_hits)
         self._record_count += item.record_count
 
     def next(self) -> PendingInput | None:
         """Return the next input: a member of an open archive, or a file."""
         self.awaited = None
+        self._ahead.bell.clear()
         return (self._next_member() if self._open_archives else None) or self._next_file()
 
     def open(self, archive: PendingInput, members: tuple[Member, ...]) -> None:
@@ -198,10 +207,18 @@ class Backlog:
             self._open_archives.remove(archive)
         return None
 
+    def close(self) -> None:
+        """Free all copies of inputs."""
+        self._ahead.close()
+
     def _next_file(self) -> PendingInput | None:
-        while not self._files_to_read:
-            if self._is_full() or not self._fill():
-                return None
+        while self._needs_files() and not self._is_full() and self._fill():
+            pass
+        self._take_copies()
+        if not self._files_to_read:
+            if self._ahead:
+                self._await_copies()
+            return None
         if self._record_count <= _MAX_RECORDS:
             return self._files_to_read.popleft()
         first = self._order[0]  # All others wait for it.
@@ -210,13 +227,35 @@ class Backlog:
         self._files_to_read.remove(first)
         return first
 
+    def _needs_files(self) -> bool:
+        """Return whether to take more files: there is none, or others can be copied ahead."""
+        return self._ahead.has_room and (bool(self._ahead) or not self._files_to_read)
+
+    def _await_copies(self) -> None:
+        """Let `awaited` wait for the next copy too."""
+        if self.awaited is None:
+            self.awaited = self._ahead.awaited
+        elif self.awaited.descriptors:
+            descriptors = {*self.awaited.descriptors, *self._ahead.awaited.descriptors}
+            self.awaited = Awaited(tuple(descriptors))
+
+    def _take_copies(self) -> None:
+        """Queue the inputs whose copies are made, or cannot be."""
+        for item in self._ahead.collect():
+            if item.content is not None:
+                name, copied = item.content.take()
+                if isinstance(copied, MediaError):
+                    item.error = copied
+                item.target = Target(copied if isinstance(copied, str) else "", name=name)
+            self._files_to_read.append(item)
+
     def _is_full(self) -> bool:
         """Return whether only the input that all others wait for may still be taken."""
         return len(self._order) >= _MAX_WAITING or self._record_count > _MAX_RECORDS
 
     def _fill(self) -> bool:
         """Take more files; return False if there are none, or none has arrived."""
-        limits, resumes = self._limits, self._finished is not None
+        resumes = self._finished is not None
         taken = False
         window: list[PendingInput] = []
         since = time.monotonic()
@@ -224,27 +263,38 @@ class Backlog:
             if isinstance(file, Awaited):
                 self.awaited = file
                 break
-            path, inode = file
             taken = True
-            name = name_of(path) if resumes else None
-            item = PendingInput(
-                Target(path), RemainingBudget(limits.members, limits.unpacked), inode=inode
-            )
-            if self._is_wanted(item, name):
+            item = self._make_item(file)
+            if self._is_wanted(item, self._identify(item) if resumes else None):
                 window.append(item)
             # Do not wait for more names, for instance from a pipe.
-            if not inode or len(window) == _WINDOW_FILES:
+            if not item.inode or len(window) == _WINDOW_FILES:
                 break
             # Do not skip finished files for long without checking the workers.
             if resumes and time.monotonic() - since > POLL_SECONDS:
                 self.awaited = Awaited()
                 break
         self._order += window
-        self._files_to_read += sorted(window, key=lambda item: item.inode)
+        files = [item for item in window if item.content is None]
+        self._files_to_read += sorted(files, key=lambda item: item.inode)
+        for item in window:
+            if item.content is not None:
+                self._ahead.start(item, item.content)
         return bool(window) or (taken and self.awaited is None)
+
+    def _make_item(self, file: FoundFile | Content) -> PendingInput:
+        remaining = RemainingBudget(self._limits.members, self._limits.unpacked)
+        if isinstance(file, FoundFile):
+            return PendingInput(Target(file.path), remaining, inode=file.inode)
+        return PendingInput(Target(""), remaining, content=file)
+
+    def _identify(self, item: PendingInput) -> Name:
+        return name_of(item.target.path) if item.content is None else item.content.identify()
 
     def _settle(self, item: PendingInput) -> PendingInput:
         self._record_count -= item.record_count
+        if item.content is not None:
+            self._ahead.release(item.content)
         if item.own_hashes is not None:
             self._sum_up(item, item.own_hashes)
         container, result = item.container, item.result

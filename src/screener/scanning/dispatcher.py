@@ -143,7 +143,7 @@ class Dispatcher:
 
     def _collect(self, seconds: float | None) -> _Batch:
         """Wait for finished items, a wake-up or so many seconds; return the finished items."""
-        awaited = Awaited(self._queue.descriptor)
+        awaited = Awaited((self._queue.descriptor,))
         try:
             finished = self._crews.poll(awaited, seconds, waits=self._queue.waits)
         except WorkerError as error:

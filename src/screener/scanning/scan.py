@@ -17,9 +17,12 @@ from screener.hashing.hash import HashKind
 from screener.media.name import Name, name_of_label
 from screener.scanning.backlog import Backlog, PendingInput
 from screener.scanning.cache.hash_cache import HashCache
+from screener.scanning.inputs.bell import Bell
+from screener.scanning.inputs.content import Content
 from screener.scanning.inputs.expand import FilePath, locate_files
 from screener.scanning.inputs.folder import FoundFile
 from screener.scanning.inputs.listed_names import Awaited
+from screener.scanning.read_ahead import ReadAhead
 from screener.scanning.resume import Finished
 from screener.scanning.workers.protocol import AnyWorkers, StartWorkers
 from screener.screening.input.hash_item import HashedInput
@@ -62,8 +65,9 @@ def scan(
 
     Parameters:
         screener: The lists and the policy.
-        paths: Files and folders, or an iterator of them. While it waits for a path, no Result comes
-            and no time limit holds. Relative paths need the same working folder during the scan.
+        paths: Files, folders and URLs (docs/data.md), or an iterator of them. While it waits for a
+            path, no Result comes and no time limit holds. Relative paths need the same working
+            folder during the scan.
         jobs: The number of worker processes (default: the cores of this process).
         ordered: Yield Results in the order of the paths. Otherwise they come as they are ready,
             and folders are walked in the order of the disk.
@@ -79,12 +83,13 @@ def scan(
     """
     from screener.scanning.workers.pool import Workers  # on first use, since few programs scan
 
-    count = check_jobs(jobs)
+    count, bell = check_jobs(jobs), Bell()
     return drop_paths(
         scan_with_paths(
             lambda hasher: Workers(hasher, count or count_cores()),
             screener,
-            locate_files(paths, by_disk=not ordered),
+            locate_files(paths, by_disk=not ordered, bell=bell),
+            bell=bell,
             ordered=ordered,
             finished=finished,
             metrics=metrics,
@@ -96,8 +101,9 @@ def scan(
 def scan_with_paths(
     start: StartWorkers,
     screener: Screener,
-    files: Iterator[FoundFile | Awaited],
+    files: Iterator[FoundFile | Content | Awaited],
     *,
+    bell: Bell | None = None,
     ordered: bool = True,
     finished: Finished | None = None,
     metrics: Metrics | None = None,
@@ -105,7 +111,8 @@ def scan_with_paths(
 ) -> Generator[tuple[str, Result], None, None]:
     """Scan found files with the workers of `start`; yield each Result with its file's path.
 
-    The path of a member is that of its archive. The other parameters are those of `scan`.
+    The path of a member is that of its archive. The `bell` is that of `locate_files`. The other
+    parameters are those of `scan`.
     """
     check_screener(screener, "scan()")
     if not isinstance(cache, HashCache | None):
@@ -113,7 +120,10 @@ def scan_with_paths(
     check_classic(screener.policy, screener.kinds)
     limits = screener.policy.limits
     is_cached = None if cache is None else partial(cache.holds, hasher=screener.hasher)
-    backlog = Backlog(files, limits=limits, ordered=ordered, finished=finished, is_cached=is_cached)
+    ahead = ReadAhead(bell or Bell(), limits=limits, seconds=screener.policy.wall_seconds)
+    backlog = Backlog(
+        files, ahead=ahead, limits=limits, ordered=ordered, finished=finished, is_cached=is_cached
+    )
     return _Scan(screener, backlog, metrics, cache).run(start)
 
 
@@ -170,7 +180,7 @@ class _Scan:
     def run(self, start: StartWorkers) -> Generator[tuple[str, Result], None, None]:
         """Yield all Results, each with the path of its file."""
         process = os.getpid()
-        with start(self._hasher) as workers:
+        with closing(self._backlog), start(self._hasher) as workers:
             while True:
                 awaited = self._assign(workers)
                 released = False

@@ -7,7 +7,6 @@ import os
 import stat
 import tempfile
 from collections.abc import Iterable, Iterator
-from functools import cache
 from os import PathLike
 from typing import Any, BinaryIO
 
@@ -20,9 +19,9 @@ from screener.media.name import Name, name_of, name_of_label
 from screener.media.source import Item
 from screener.screening.input.hash_item import HashedInput
 from screener.screening.input.hasher import Hasher
+from screener.system.private_copy import PrivateCopy, has_memory_files, path_of
 
 _PIECE_BYTES = 1 << 20
-_SEALS = 0xF  # from linux/fcntl.h: no more writes, growing, shrinking and seals
 _MAX_QUICK_BYTES = 1 << 20  # copied in a quarter of a millisecond
 
 
@@ -36,22 +35,27 @@ class Upload:
     """
 
     def __init__(
-        self, path: str, name: Name, *, descriptor: int = -1, is_file: bool = False
+        self,
+        path: str,
+        name: Name,
+        *,
+        descriptor: int = -1,
+        copy: PrivateCopy | None = None,
+        is_file: bool = False,
     ) -> None:
         self.path = path
         self.name = name
         self.is_file = is_file
         self._descriptor = descriptor
-        self._process = os.getpid()
+        self._copy = copy
 
     def close(self) -> None:
         """Free the memory of the item; do nothing if it is a file itself."""
         descriptor, self._descriptor = self._descriptor, -1
-        if descriptor < 0:
-            return
-        os.close(descriptor)
-        if not self.path.startswith("/proc/") and self._process == os.getpid():
-            os.unlink(self.path)
+        if descriptor >= 0:
+            os.close(descriptor)
+        if self._copy is not None:
+            self._copy.close()
 
     def __del__(self) -> None:
         self.close()
@@ -92,7 +96,7 @@ def open_upload(item: Item, hasher: Hasher) -> Upload | HashedInput:
     name = name_of(item)
     descriptor = _reopen(item)
     if descriptor is not None:
-        return Upload(_path_of(descriptor), name, descriptor=descriptor)
+        return Upload(path_of(descriptor), name, descriptor=descriptor)
     limits = hasher.policy.limits
     try:
         with source.read(item, limit=limits.bytes, video_limit=limits.video_bytes) as read:
@@ -123,7 +127,7 @@ def _reopen(item: Any) -> int | None:
     A worker reads that file without a copy. Objects of other classes may unpack what they read,
     or have a descriptor of something else.
     """
-    if not _has_memory_files():
+    if not has_memory_files():
         return None
     if isinstance(item, tempfile.SpooledTemporaryFile):
         item = getattr(item, "_file", None)  # `fileno` would write it to a disk
@@ -152,44 +156,12 @@ def _read_pieces(file: BinaryIO | None) -> Iterator[bytes]:
 
 def _store(pieces: Iterable[bytes], name: Name) -> Upload:
     """Copy an item to a file in memory, or if the system has none, to one that only we can read."""
-    if _has_memory_files():
-        descriptor = os.memfd_create("screener", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-        upload = Upload(_path_of(descriptor), name, descriptor=descriptor)
-    else:
-        descriptor, path = tempfile.mkstemp(prefix="screener-")
-        upload = Upload(path, name, descriptor=descriptor)
+    copy = PrivateCopy()
     try:
         for piece in pieces:
-            unwritten = memoryview(piece)
-            while unwritten:
-                unwritten = unwritten[os.write(descriptor, unwritten) :]
-        if _has_memory_files():
-            seal(descriptor)
+            copy.write(piece)
+        copy.seal()
     except BaseException:
-        upload.close()
+        copy.close()
         raise
-    return upload
-
-
-def seal(descriptor: int) -> None:
-    """Forbid changes, since a worker that an item has taken over could change other items."""
-    import fcntl  # which other systems lack
-
-    fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, _SEALS)
-
-
-def _path_of(descriptor: int) -> str:
-    return f"/proc/{os.getpid()}/fd/{descriptor}"
-
-
-@cache
-def _has_memory_files() -> bool:
-    """Return whether a worker can open files in the memory of this process by their path.
-
-    The folder of its descriptors belongs to root if the system protects this process.
-    """
-    try:
-        os.close(os.memfd_create("screener"))
-        return os.stat("/proc/self/fd").st_uid == os.geteuid()
-    except (AttributeError, OSError):
-        return False
+    return Upload(copy.path, name, copy=copy)

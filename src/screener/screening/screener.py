@@ -21,6 +21,8 @@ from screener.lists.hashlist import HashList
 from screener.media import source
 from screener.media.image import pixels
 from screener.media.name import Name, name_of_label
+from screener.media.remote.copying import copy_url
+from screener.media.remote.url import is_url, name_of_url
 from screener.media.source import Item
 from screener.screening.input.hash_item import HashedInput
 from screener.screening.input.hasher import Hasher
@@ -197,11 +199,12 @@ class Screener:
         return self._kinds
 
     def screen(self, item: Item, *, input: str | None = None) -> Result:
-        """Screen a path, bytes, file object, Pillow image, or RGB or grey array.
+        """Screen a path, URL, bytes, file object, Pillow image, or RGB or grey array.
 
-        A file object is read from its position to its end. A Pillow image or an array is one frame
-        of pixels: its file's digests, other pages, thumbnails and hidden pictures are not screened,
-        so pass the file or its bytes if you can. OpenCV arrays are BGR: pass `bgr[:, :, ::-1]`. An
+        A text such as `s3://bucket/photo.jpg` is the URL of one object (docs/data.md). A file
+        object is read from its position to its end. A Pillow image or an array is one frame of
+        pixels: its file's digests, other pages, thumbnails and hidden pictures are not screened, so
+        pass the file or its bytes if you can. OpenCV arrays are BGR: pass `bgr[:, :, ::-1]`. An
         archive is `unsupported` unless its own digest is listed: use `scan` for its members.
 
         A crash in a decoder's C code ends the process: `scan` decodes in worker processes instead.
@@ -243,9 +246,9 @@ class Screener:
         sketching = replace(exact, sketches=True)
         item_list = source.list_items(items)
         names = _parse_names(inputs, len(item_list))
-        # A stream can be read only once, so its hashes must have no bits in doubt.
+        # A stream can be read only once, and a URL should be, so their hashes must be exact.
         hashed = [
-            _hash_named(exact if hasattr(item, "read") else sketching, item, name)
+            _hash_named(exact if hasattr(item, "read") or is_url(item) else sketching, item, name)
             for item, name in zip(item_list, names, strict=True)
         ]
         results = self.decide_if_sure(hashed)
@@ -588,10 +591,22 @@ def _hash_named(hasher: Hasher, item: Item, name: Name) -> HashedInput:
     except (TypeError, HashError) as error:
         hashed = HashedInput(Name(), error=MediaError("unreadable", str(error)))
     else:
-        hashed = hasher.hash(item)
+        hashed = _hash_url(hasher, item) if is_url(item) else hasher.hash(item)
     if name.text is None:
         return hashed
     return replace(hashed, name=replace(hashed.name, text=name.text, raw=name.raw))
+
+
+def _hash_url(hasher: Hasher, item: Item) -> HashedInput:
+    url, policy = str(item), hasher.policy
+    try:
+        copy = copy_url(url, limits=policy.limits, seconds=policy.wall_seconds)
+    except MediaError as error:
+        return HashedInput(Name(name_of_url(url)), error=error.alone())
+    try:
+        return replace(hasher.hash(copy.content.path), name=copy.name)
+    finally:
+        copy.content.close()
 
 
 def _locate_hashes(name: Name, hashes: tuple[Hash, ...]) -> HashedInput:

@@ -21,9 +21,9 @@ from uvicorn.protocols.http.httptools_impl import (
     RequestResponseCycle,
 )
 
-from screener.scanning.uploads import seal
 from screener.service.problems import Problem
 from screener.service.settings import Settings
+from screener.system.private_copy import seal
 
 _MAX_HEADER_BYTES = 64 << 10
 _MAX_HEADERS = 128

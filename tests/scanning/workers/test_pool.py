@@ -149,7 +149,7 @@ def test_a_name_that_comes_is_not_kept_waiting_for_a_slow_file():
     coming.start()
     begin = time.monotonic()
     try:
-        assert workers.collect(Awaited(names)) == []
+        assert workers.collect(Awaited((names,))) == []
         assert time.monotonic() - begin < 30
     finally:
         coming.join()

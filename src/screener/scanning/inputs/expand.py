@@ -8,9 +8,13 @@ from collections.abc import Iterable, Iterator
 from os import PathLike
 from typing import BinaryIO
 
+from screener.media.remote.url import is_url
 from screener.scanning.inputs import folder
+from screener.scanning.inputs.bell import Bell
+from screener.scanning.inputs.content import Content
 from screener.scanning.inputs.folder import FoundFile
 from screener.scanning.inputs.listed_names import POLL_SECONDS, Awaited, NameStream
+from screener.scanning.inputs.objects import find_objects
 from screener.scanning.inputs.pattern import Pattern
 
 FilePath = str | PathLike[str]
@@ -23,30 +27,33 @@ def find_files(paths: FilePath | Iterable[FilePath]) -> Iterator[str]:
     for file in locate_files(paths):
         if isinstance(file, Awaited):
             file.wait()
-        else:
+        elif isinstance(file, FoundFile):
             yield file.path
 
 
 def locate_files(
-    paths: FilePath | Iterable[FilePath], *, by_disk: bool = False
-) -> Iterator[FoundFile | Awaited]:
+    paths: FilePath | Iterable[FilePath], *, by_disk: bool = False, bell: Bell | None = None
+) -> Iterator[FoundFile | Content | Awaited]:
     """Yield the files under the paths, and Awaited while the next one has not come.
 
-    With `by_disk`, folders are walked in the order of the disk. Raises TypeError for anything but
+    With `by_disk`, folders are walked in the order of the disk. With a `bell`, which rings for
+    Awaited, URLs are followed; without, they are names of files. Raises TypeError for anything but
     paths. Bytes are no paths either: they could be content.
     """
-    return _expand(_as_iterable(paths), by_disk)
+    return _expand(_as_iterable(paths), by_disk, bell)
 
 
-def _expand(paths: Iterable[FilePath], by_disk: bool) -> Iterator[FoundFile | Awaited]:
+def _expand(
+    paths: Iterable[FilePath], by_disk: bool, bell: Bell | None
+) -> Iterator[FoundFile | Content | Awaited]:
     for path in paths:
         if isinstance(path, NameStream):
             for name in path:
-                yield from [name] if isinstance(name, Awaited) else _walk(name, by_disk)
+                yield from [name] if isinstance(name, Awaited) else _walk(name, by_disk, bell)
         elif isinstance(path, Pattern):
             yield from _match_files(path, by_disk)
         else:
-            yield from _walk(_as_text(path), by_disk)
+            yield from _walk(_as_text(path), by_disk, bell)
 
 
 def count_files(paths: FilePath | Iterable[FilePath]) -> Iterator[int]:
@@ -65,13 +72,14 @@ def parse_arguments(texts: Iterable[str], stdin: BinaryIO | None) -> Iterator[Fi
     """Yield the paths that command-line arguments mean.
 
     `-` means the names on standard input. A text with `*`, `?`, `[…]` or `**` is a pattern unless
-    a file has that name.
+    it is a URL or a file has that name.
     """
     for text in texts:
         if text == "-" and stdin is not None:
             yield NameStream(stdin)
         else:
-            yield Pattern(text) if Pattern.is_pattern(text) else text
+            is_pattern = not is_url(text) and Pattern.is_pattern(text)
+            yield Pattern(text) if is_pattern else text
 
 
 def _match_files(pattern: Pattern, by_disk: bool) -> Iterator[FoundFile | Awaited]:
@@ -108,5 +116,7 @@ def _path_type_error(path: object) -> TypeError:
     return TypeError(message)
 
 
-def _walk(name: str, by_disk: bool) -> Iterator[FoundFile]:
+def _walk(name: str, by_disk: bool, bell: Bell | None) -> Iterator[FoundFile | Content | Awaited]:
+    if bell is not None and is_url(name):
+        return find_objects(name, bell)
     return folder.walk(name, by_disk=by_disk) if os.path.isdir(name) else iter([FoundFile(name)])

@@ -25,19 +25,20 @@ POLL_SECONDS = 0.05
 
 
 class Awaited(NamedTuple):
-    """A placeholder for the next input, which must still come from a descriptor.
+    """A placeholder for the next input, which must still come from one of some descriptors.
 
-    With None, the input is being looked for, and the caller should do other work first.
+    Without any, the input is being looked for, and the caller should do other work first.
     """
 
-    descriptor: int | None = None
+    descriptors: tuple[int, ...] = ()
 
     def wait(self, seconds: float | None = None) -> bool:
         """Wait up to `seconds`; return whether data or the end has come."""
-        if self.descriptor is None:
+        if not self.descriptors:
             return True
         poll = select.poll()
-        poll.register(self.descriptor, select.POLLIN)
+        for descriptor in self.descriptors:
+            poll.register(descriptor, select.POLLIN)
         return bool(poll.poll(None if seconds is None else seconds * 1000))
 
 
@@ -90,7 +91,7 @@ class NameStream(PathLike[str]):
     def _awaited(self) -> Awaited | None:
         """Return an Awaited for the stream, or None if the stream has no descriptor."""
         try:
-            return Awaited(self._stream.fileno())
+            return Awaited((self._stream.fileno(),))
         except (AttributeError, OSError, ValueError):
             return None
 

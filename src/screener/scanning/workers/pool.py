@@ -143,9 +143,9 @@ def _wait_for_workers(
             selector.register(worker.answers, selectors.EVENT_READ, worker)
         timeout = max(0.0, min(worker.seconds_left() for worker in busy))
         timeout = timeout if seconds is None else min(timeout, max(0.0, seconds))
-        if awaited is not None and awaited.descriptor is not None:
-            selector.register(awaited.descriptor, selectors.EVENT_READ)
-        elif awaited is not None:
+        for descriptor in () if awaited is None else awaited.descriptors:
+            selector.register(descriptor, selectors.EVENT_READ)
+        if awaited is not None and not awaited.descriptors:
             timeout = 0.0
         events = selector.select(timeout)
     answered = [key.data for key, _ in events if key.data is not None]

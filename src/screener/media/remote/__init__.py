@@ -1,0 +1,1 @@
+"""Objects behind URLs: their names, their stores, and copies of them."""

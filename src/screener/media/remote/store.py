@@ -1,0 +1,283 @@
+"""The stores that objects lie in, through fsspec: list objects and read them.
+
+A store belongs to one URL. Its coroutines run on the thread of fsspec's event loop. Requests of S3
+are made one by one, so that a listing comes page by page and an object is one version of it; other
+stores are used as fsspec has them.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from email.utils import parsedate_to_datetime
+from functools import partial
+from typing import Any, Protocol
+
+from screener.errors import MediaError
+from screener.media.name import Name
+from screener.media.remote.attempts import ObjectChanged, repeat
+from screener.media.remote.url import name_of_url, protocol_of
+from screener.system.installation import is_available, make_missing_error
+
+_PIECE_BYTES = 16 << 20  # that one request reads
+_STREAM_BYTES = 1 << 20
+_CONNECT_SECONDS, _READ_SECONDS = 30.0, 60.0
+_LIST_SECONDS = 600.0  # for one page, with all attempts
+
+
+@dataclass(frozen=True)
+class RemoteObject:
+    """An object: its key in its store, and its name in results with the size and time it had.
+
+    A name without size or time gets them when the object is read. `version` is the ETag, if the
+    store has any.
+    """
+
+    store: Store
+    key: str
+    name: Name
+    version: str | None = None
+
+
+Page = list[RemoteObject]
+Pieces = AsyncIterator[bytes | Name]
+
+
+class Store(Protocol):
+    """The place that a URL names: an object, or a folder of objects."""
+
+    async def find(self) -> RemoteObject | None:
+        """Return the object of this very name, or None if there may be objects below it."""
+
+    def list_below(self) -> AsyncIterator[Page]:
+        """Yield the objects below it, in an order that is always the same."""
+
+    async def refresh(self, found: RemoteObject) -> RemoteObject:
+        """Return the present state of an object. Raises OSError if it is gone."""
+
+    def read(self, found: RemoteObject) -> Pieces:
+        """Yield an object in pieces, and its name if reading tells size and time.
+
+        Raises ObjectChanged if it is not the object that was found.
+        """
+
+
+def open_store(url: str) -> tuple[Store, Any]:
+    """Return the store of a URL, and the event loop that its coroutines run on.
+
+    Credentials are those that fsspec finds. Raises MediaError `unsupported` if the extra `cloud` or
+    a protocol's own package is missing, `unreadable` for an unknown protocol.
+    """
+    protocol = protocol_of(url)
+    if not is_available("cloud"):
+        raise make_missing_error("cloud", f"reading {protocol}:// URLs")
+    import fsspec
+
+    try:
+        files, path = fsspec.core.url_to_fs(url)
+    except ImportError as error:
+        detail = f"reading {protocol}:// URLs needs another package: {error}"
+        raise MediaError("unsupported", detail) from None
+    except Exception as error:  # of the store's own library, for a setting or a name
+        detail = f"this URL cannot be opened ({type(error).__name__})"
+        raise MediaError("unreadable", detail) from None
+    if hasattr(files, "_call_s3"):
+        return _S3Store(files, url), files.loop
+    if protocol in ("http", "https"):
+        return _HttpStore(files, url), files.loop
+    if not files.async_impl:
+        from fsspec.implementations.asyn_wrapper import AsyncFileSystemWrapper
+
+        files = AsyncFileSystemWrapper(files, asynchronous=False)
+    return _FolderStore(files, path, url), files.loop
+
+
+class _S3Store:
+    """S3, and what speaks its protocol."""
+
+    def __init__(self, files: Any, url: str) -> None:
+        self._files = files
+        self._bucket, key, _ = files.split_path(url)
+        # fsspec drops slashes at the end, which belong to a key.
+        self._key = url.partition(f"{self._bucket}/")[2] if key else ""
+        self._prefix = f"{protocol_of(url)}://{self._bucket}/"
+
+    async def find(self) -> RemoteObject | None:
+        if not self._key or self._key.endswith("/"):
+            return None
+        try:
+            return await self._head(self._key)
+        except FileNotFoundError:
+            return None
+
+    async def list_below(self) -> AsyncIterator[Page]:
+        folder = self._key if self._key.endswith("/") or not self._key else f"{self._key}/"
+        request = {"Bucket": self._bucket, "Prefix": folder}
+        while True:
+            answer = await repeat(
+                lambda: self._files._call_s3("list_objects_v2", **request), seconds=_LIST_SECONDS
+            )
+            yield [
+                self._describe(row["Key"], row)
+                for row in answer.get("Contents", ())
+                # A console makes such an object to show a folder.
+                if row["Size"] or not row["Key"].endswith("/")
+            ]
+            if not answer.get("IsTruncated"):
+                return
+            request["ContinuationToken"] = answer["NextContinuationToken"]
+
+    async def refresh(self, found: RemoteObject) -> RemoteObject:
+        return await self._head(found.key)
+
+    async def _head(self, key: str) -> RemoteObject:
+        answer = await self._files._call_s3("head_object", Bucket=self._bucket, Key=key)
+        return self._describe(key, {**answer, "Size": answer["ContentLength"]})
+
+    def _describe(self, key: str, row: Any) -> RemoteObject:
+        time = _as_nanoseconds(row["LastModified"])
+        name = Name(self._prefix + key, None, row["Size"], time)
+        return RemoteObject(self, key, name, row.get("ETag"))
+
+    async def read(self, found: RemoteObject) -> Pieces:
+        size = found.name.size or 0
+        for start in range(0, size, _PIECE_BYTES):
+            end = min(start + _PIECE_BYTES, size)
+            answer = await self._files._call_s3(
+                "get_object",
+                Bucket=self._bucket,
+                Key=found.key,
+                Range=f"bytes={start}-{end - 1}",
+            )
+            try:
+                if found.version is not None and answer.get("ETag") != found.version:
+                    raise ObjectChanged
+                yield await answer["Body"].read()
+            finally:
+                answer["Body"].close()
+
+
+class _HttpStore:
+    """A server that is asked for one URL; nothing below it is listed."""
+
+    def __init__(self, files: Any, url: str) -> None:
+        self._files = files
+        self._url = url
+
+    async def find(self) -> RemoteObject | None:
+        return RemoteObject(self, self._url, Name(name_of_url(self._url)))
+
+    async def list_below(self) -> AsyncIterator[Page]:
+        return
+        yield
+
+    async def refresh(self, found: RemoteObject) -> RemoteObject:
+        info = await self._files._info(found.key, timeout=_http_timeout())
+        time = _as_nanoseconds(info.get("Last-Modified"))
+        return replace(found, name=replace(found.name, size=info["size"], mtime_ns=time))
+
+    async def read(self, found: RemoteObject) -> Pieces:
+        stream = await self._files.open_async(
+            found.key,
+            size=0,  # else it would be asked for
+            headers={"Accept-Encoding": "identity"},
+            timeout=_http_timeout(),
+        )
+        size = 0
+        try:
+            while piece := await stream.read(_STREAM_BYTES):
+                size += len(piece)
+                yield piece
+            time = _as_nanoseconds(stream.r.headers.get("Last-Modified"))
+            yield replace(found.name, size=size, mtime_ns=time)
+        finally:
+            await stream.close()
+
+
+def _http_timeout() -> Any:
+    """Return the limits of a request; those of fsspec end a long download."""
+    from aiohttp import ClientTimeout
+
+    return ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS, sock_read=_READ_SECONDS)
+
+
+class _FolderStore:
+    """Any other store, which is listed folder by folder in order of name."""
+
+    def __init__(self, files: Any, path: str, url: str) -> None:
+        self._files = files
+        self._path = path
+        self._url = url
+
+    async def find(self) -> RemoteObject | None:
+        info = await self._files._info(self._path)
+        if info["type"] == "directory":
+            return None
+        return self._describe(self._path, info, name_of_url(self._url))
+
+    async def list_below(self) -> AsyncIterator[Page]:
+        # A stack instead of recursion: folders can be nested deeper than Python's stack.
+        stack = [self._path]
+        while stack:
+            folder = stack.pop()
+            rows = await repeat(partial(self._list, folder), seconds=_LIST_SECONDS)
+            stack += [row["name"] for row in reversed(rows) if row["type"] == "directory"]
+            yield [
+                self._describe(row["name"], row, self._url_of(row["name"]))
+                for row in rows
+                if row["type"] != "directory"
+            ]
+
+    async def _list(self, folder: str) -> list[Any]:
+        rows = await self._files._ls(folder, detail=True)
+        cache = getattr(self._files, "dircache", None)
+        if cache is not None:  # it would hold all folders
+            cache.clear()
+        return sorted(rows, key=lambda row: str(row["name"]))
+
+    async def refresh(self, found: RemoteObject) -> RemoteObject:
+        info = await self._files._info(found.key)
+        return self._describe(found.key, info, found.name.text or "")
+
+    def _url_of(self, path: str) -> str:
+        return name_of_url(str(self._files.unstrip_protocol(path)))
+
+    def _describe(self, path: str, info: Any, text: str) -> RemoteObject:
+        return RemoteObject(self, path, Name(text, None, info.get("size"), _find_time(info)))
+
+    async def read(self, found: RemoteObject) -> Pieces:
+        size, start = found.name.size, 0
+        while size is None or start < size:
+            # One byte more than there is to be, so that a longer object is noticed.
+            count = _PIECE_BYTES if size is None else min(_PIECE_BYTES, size + 1 - start)
+            piece = await self._files._cat_file(found.key, start=start, end=start + count)
+            start += len(piece)
+            if size is not None and start > size:
+                raise ObjectChanged
+            yield piece
+            if len(piece) < count:
+                return
+
+
+# The names by which stores of fsspec describe when an object was changed.
+_TIMES = ("LastModified", "last_modified", "updated", "mtime", "modified", "modify", "created")
+
+
+def _find_time(info: Any) -> int | None:
+    return next((time for key in _TIMES if (time := _as_nanoseconds(info.get(key)))), None)
+
+
+def _as_nanoseconds(time: object) -> int | None:
+    """Return a time of a store in nanoseconds since 1970, or None if it is none."""
+    try:
+        if isinstance(time, str):
+            is_iso = time[:4].isdecimal()
+            time = datetime.datetime.fromisoformat(time) if is_iso else parsedate_to_datetime(time)
+        if isinstance(time, datetime.datetime):
+            aware = time if time.tzinfo else time.replace(tzinfo=datetime.UTC)
+            since = aware - datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
+            return since // datetime.timedelta(microseconds=1) * 1000
+        return round(time * 1e9) if isinstance(time, int | float) else None
+    except (ValueError, OverflowError, TypeError):
+        return None

@@ -1,0 +1,79 @@
+"""Recognise URLs, and name the objects behind them without credentials."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from urllib.parse import SplitResult, unquote_plus, urlsplit, urlunsplit
+
+# A protocol of fsspec, or several that are chained (`zip://*.jpg::s3://bucket/some.zip`).
+_URL = re.compile(r"(?:[a-z][a-z0-9+.-]*::)*([a-z][a-z0-9+.-]*)://", re.IGNORECASE)
+
+# What lies on this machine is named by its path.
+_LOCAL_PROTOCOLS = frozenset(("file", "local"))
+
+_HTTP_PROTOCOLS = frozenset(("http", "https"))
+
+# Parameters that sign a URL, of S3, Google, Azure and CloudFront. They change with each signature.
+_SIGNATURE = re.compile(
+    r"x-amz-.*|x-goog-.*|awsaccesskeyid|googleaccessid|key-pair-id|signature|expires|policy"
+    r"|sv|sr|st|se|sp|sig|spr|sip|skoid|sktid|skt|ske|sks|skv|sdd|ss|srt",
+    re.IGNORECASE,
+)
+_DIGEST_LENGTH = 16
+
+
+def is_url(text: object) -> bool:
+    """Return whether a text is the URL of an object, and not a path."""
+    match = _URL.match(text) if isinstance(text, str) else None
+    return match is not None and match[1].lower() not in _LOCAL_PROTOCOLS
+
+
+def protocol_of(url: str) -> str:
+    """Return the first protocol of a URL, in lower case."""
+    return url.partition("://")[0].partition("::")[0].lower()
+
+
+def name_of_url(url: str) -> str:
+    """Return a URL without passwords and without its query, for results and messages.
+
+    Two queries may mean two objects. So the parameters, except those that sign the URL, are
+    replaced by the beginning of the SHA-256 of their text.
+    """
+    if "::" in url.partition("://")[0]:
+        return "::".join(_name_part(part) for part in url.split("::"))
+    return _name_part(url)
+
+
+def _name_part(url: str) -> str:
+    protocol, separator, rest = url.partition("://")
+    if not separator:
+        return url
+    if protocol.lower() in _HTTP_PROTOCOLS:
+        return _name_http(url)
+    host, slash, path = rest.partition("/")
+    user, at, place = host.rpartition("@")
+    if at and ":" in user:
+        host = place
+    return f"{protocol}://{host}{slash}{path}"
+
+
+def _name_http(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # an invalid host
+        return url.partition("?")[0]
+    place = parts.netloc.rpartition("@")[2]
+    return urlunsplit(SplitResult(parts.scheme, place, parts.path, _name_query(parts.query), ""))
+
+
+def _name_query(query: str) -> str:
+    kept = [
+        parameter
+        for parameter in query.split("&")
+        if parameter and not _SIGNATURE.fullmatch(unquote_plus(parameter.partition("=")[0]))
+    ]
+    if not kept:
+        return ""
+    digest = hashlib.sha256("&".join(kept).encode("utf-8", "surrogateescape")).hexdigest()
+    return f"sha256={digest[:_DIGEST_LENGTH]}"
