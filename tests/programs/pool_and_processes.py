@@ -10,8 +10,9 @@ import os
 import sys
 import threading
 import time
+from pathlib import Path
 
-from pool_accidents import workers_of
+from pool_accidents import Engine, Held, workers_of
 
 from screener import HashList, Pool, Screener
 from screener.errors import PoolClosed
@@ -37,9 +38,27 @@ def tell_in_forks(pool, file, count):
     assert [os.waitpid(child, 0)[1] for child in children] == [0] * count
 
 
+def tell_in_forks_in_the_middle(list_path, file):
+    """Do so while the only worker has an item of this process, which gets its Result."""
+    pool, held = Pool(Engine(HashList.open(list_path)), jobs=1), Held(Path(file).parent)
+    results = []
+    thread = threading.Thread(target=lambda: results.append(pool.screen(held.data)))
+    thread.start()
+    held.until_begun()
+    tell_in_forks(pool, file, 2)
+    held.release()
+    thread.join()
+    assert results[0].reason == "unsupported"
+    tell(pool, file)
+    pool.close()
+
+
 def main():
     """Do as the last argument says."""
     list_path, file, how = sys.argv[1:]
+    if how == "fork in the middle":
+        tell_in_forks_in_the_middle(list_path, file)
+        return
     pool = Pool(Screener(HashList.open(list_path)), jobs=1)
     if how == "preload":  # as a server that loads the application before it forks
         tell_in_forks(pool, file, 2)

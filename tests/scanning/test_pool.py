@@ -23,7 +23,15 @@ from PIL import Image
 from pool_accidents import Engine, Held, is_alive, until, workers_of
 
 from screener import HashList, Policy, Pool, Reason, Screener, Verdict
-from screener.errors import Busy, HashError, ListError, PolicyError, PoolClosed, WorkerError
+from screener.errors import (
+    Busy,
+    HashError,
+    IndexFileError,
+    ListError,
+    PolicyError,
+    PoolClosed,
+    WorkerError,
+)
 from screener.hashing import digest, pdq
 from screener.media.files.limits import Limits
 from screener.scanning import crews as crews_module
@@ -710,6 +718,25 @@ def test_a_list_that_is_deleted_underneath_answers_or_fails_but_never_clears(gro
                 assert isinstance(answer.exception(), ListError)
         folder.with_suffix(".gone").rename(folder)
         assert pool.screen(files["listed.jpg"]).verdict == Verdict.MATCH
+
+
+def test_a_list_that_is_replaced_underneath_never_clears_and_comes_with_refresh(growing, files):
+    """Until then a hit is an exception, since its record is gone; then the new list decides."""
+    old, add, code = growing
+    add({"id": "old", "pdq": code})
+    engine = Screener(old.refresh().lists)
+    folder = engine.lists[0].path
+    with Pool(engine, jobs=1) as pool:
+        assert pool.screen(files["listed.jpg"]).verdict == Verdict.MATCH
+        folder.rename(folder.with_suffix(".gone"))
+        HashList.create(folder)
+        add({"id": "new", "pdq": code})
+        with pytest.raises(IndexFileError, match="was replaced by another"):
+            pool.screen(files["listed.jpg"])
+        assert pool.screen(files["other.webp"]).verdict == Verdict.NO_MATCH
+        pool.refresh()
+        assert [match.entry for match in pool.screen(files["listed.jpg"]).matches] == ["new"]
+        assert pool.screen(files["other.webp"]).verdict == Verdict.NO_MATCH
 
 
 def test_items_that_come_together_are_looked_up_in_one_batch(engine, files, monkeypatch):

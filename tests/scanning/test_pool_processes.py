@@ -41,11 +41,18 @@ def parse(text):
 
 
 @pytest.mark.parametrize(
-    ("how", "processes"), [("end", 1), ("end in the middle", 1), ("fork", 3), ("preload", 2)]
+    ("how", "processes"),
+    [
+        ("end", 1),
+        ("end in the middle", 1),
+        ("fork", 3),
+        ("fork in the middle", 3),
+        ("preload", 2),
+    ],
 )
 def test_each_process_has_workers_of_its_own_and_leaves_none(listed, how, processes):
     """Forks of a process that uses the pool or has only made it, which end without `close`; and the
-    process that made it, idle or in the middle of an item.
+    process that made it, idle or in the middle of an item, which it gets the Result of.
     """
     with started(listed, how) as program:
         out, errors = program.communicate(timeout=300)

@@ -46,7 +46,7 @@ def test_the_document_has_the_reasons_of_the_schema_of_results(server):
 
 def test_generated_requests_find_no_fault(shared_lists, tmp_path):
     """Answers have the statuses and forms of the document, whatever schemathesis sends, with or
-    without a key. SCREENER_SCHEMATHESIS=600 lets it send for ten minutes.
+    without a key. SCREENER_SCHEMATHESIS=600 and --timeout 0 let it send for ten minutes.
 
     Left out is the check that each request of the right form succeeds: the hook answers 422 of a
     file, and the number of ids is that of the files.

@@ -226,6 +226,8 @@ class Load:
             status, _ = await asyncio.to_thread(self.server.get, "/v1/health/ready")
             self.counts["looks"] += 1
             self.counts["not_ready"] += status != 200
+            if len(self.samples) % 24 == 0:
+                print(self.samples[-1], dict(self.counts), flush=True)
             await asyncio.sleep(min(5.0, self.seconds / 10))
 
     def check_generations(self) -> None:
@@ -246,7 +248,7 @@ def workers_of(process: int) -> list[int]:
     return found
 
 
-def check_flat(samples: list[Sample]) -> None:
+def check_flat(samples: list[Sample], figures: dict[str, object]) -> None:
     """Raise Wrong unless the last quarter of the samples is as small as the second."""
     quarter = len(samples) // 4
     times, more = MORE_MEMORY
@@ -256,7 +258,7 @@ def check_flat(samples: list[Sample]) -> None:
             for part in (samples[quarter : 2 * quarter], samples[-quarter:])
         )
         if last > times * middle + more:
-            raise Wrong(f"memory ({name}) grew from {middle} to {last} bytes")
+            raise Wrong(f"memory ({name}) grew from {middle} to {last} bytes: {figures}")
 
 
 def check_end(load: Load, before: Sample) -> None:
@@ -306,10 +308,8 @@ def soak(folder: Path, *, seconds: float, seed: int) -> dict[str, object]:
     finally:
         if server.process.poll() is None:
             server.process.kill()
-    if seconds >= FLAT_S:
-        check_flat(load.samples)
     first, last = load.samples[len(load.samples) // 4], load.samples[-1]
-    return {
+    figures = {
         **dict(sorted(load.counts.items())),
         "replaced": len(load.steps) - 1,
         "generations_answered": len(load.generations),
@@ -319,3 +319,6 @@ def soak(folder: Path, *, seconds: float, seed: int) -> dict[str, object]:
         "workers_mib": [one.workers >> 20 for one in (first, last)],
         "descriptors": [before.files, last.files],
     }
+    if seconds >= FLAT_S:
+        check_flat(load.samples, figures)
+    return figures

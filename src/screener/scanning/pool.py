@@ -119,7 +119,7 @@ class Pool:
             TimeoutError: If there is no Result in time. The item is unscreened.
             PoolClosed: If the pool was closed.
             WorkerError: If workers cannot be started.
-            ListError: If a list cannot be read.
+            ListError, IndexFileError: If a list cannot be read, or another has taken its place.
             OSError: If the system has no memory or descriptor for a copy.
         """
         check_upload(item)
