@@ -67,3 +67,16 @@ def test_md5_table_has_the_figures_of_its_receipt():
         assert [float(hashlib), float(sha1), float(sha256)] == [
             most[name] for name in ("hashlib", "sha1", "sha256")
         ]
+
+
+def test_the_landing_page_has_figures_of_the_page_of_benchmarks():
+    """The times of single queries and of batches, in docs/start-performance.md."""
+    page = (ROOT / "docs/start-performance.md").read_text(encoding="utf-8")
+    single = {row[0]: row[2] for row in table("codes | radius | p50") if row[1] == "31"}
+    batch = {row[0]: row[3:] for row in table("codes | queries | way") if row[1] == "10⁶"}
+
+    rows = re.findall(r"^\| (10\S+) \| (.+) µs \| (.+) µs \| (.+) µs \|$", page, re.M)
+
+    assert len(rows) == 3
+    for codes, one, ours, faiss in rows:
+        assert (one, ours, faiss) == (single[codes], batch[codes][0], batch[codes][2])

@@ -302,6 +302,39 @@ def test_tables_that_are_written_by_hand_have_the_figures_of_their_receipts():
     assert {round(row["bytes_a_pixel"]) for row in forms.values()} == {1, 3, 4, 5, 6}
 
 
+def test_the_page_on_upgrades_has_the_numbers_of_the_formats():
+    """A format whose number rises is noticed here: its row says what users must do."""
+    from screener.index import layout
+    from screener.lists.store import schema
+    from screener.media.image import pixels
+    from screener.reporting.audit import chain
+    from screener.scanning.cache import cache_file
+    from screener.screening import result
+
+    cache = f"{cache_file._FORMAT}, with weights {cache_file._WEIGHTS_FORMAT}"
+    assert [
+        format for _, format, _ in table("docs/upgrading.md", "file | format now") if format
+    ] == [
+        str(schema.FORMAT),
+        cache,
+        str(layout.VERSION),
+        str(result.SCHEMA),
+        str(chain.VERSION),
+        f"pixels {pixels.VERSION}",
+    ]
+
+
+def test_the_page_of_the_interface_has_every_public_name():
+    """`docs/api.md` takes the text of each from its docstring."""
+    import screener
+    from screener import service
+
+    text = (ROOT / "docs/api.md").read_text(encoding="utf-8")
+
+    shown = set(re.findall(r"screener(?:\.service)?\.(\w+)", text))
+    assert {*screener.__all__, *service.__all__} - {"__version__"} <= shown
+
+
 def headings(page: Path) -> set[str]:
     """The names by which links find the headings of a page, as GitHub makes them."""
     text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL | re.M)

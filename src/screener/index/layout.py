@@ -226,7 +226,7 @@ def _check_origin(path: Path, header: bytes) -> None:
     if version > VERSION:
         raise IndexFileError(
             f"{path}: was written in format version {version} by a newer screener;"
-            f" this one reads up to version {VERSION}"
+            f" this one reads up to version {VERSION}; upgrade screener to open it"
         )
 
 

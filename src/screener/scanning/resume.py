@@ -169,7 +169,7 @@ class Finished:
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             raise OutputError(
                 f"{path}, line {number}: not a result of this version; nothing was written to the"
-                " file"
+                " file. Resume it with the version that wrote it, or begin a new one with -o"
             ) from None
         return identity, code if identity.decided_by == self._decided_by else _OUTDATED
 

@@ -171,7 +171,10 @@ def read_head(path: Path) -> Head | None:
         if not is_sound or (chain != Chain() and not 0 <= start < size <= start + MAX_LINE_BYTES):
             raise ValueError
     except (ValueError, KeyError, TypeError, RecursionError):
-        raise OutputError(f"{path} is not the head of an audit log") from None
+        raise OutputError(
+            f"{path} is not the head of an audit log, or one of another version: use the version"
+            " that wrote it"
+        ) from None
     return Head(chain, text + b"\n", signature.strip() or None)
 
 

@@ -250,7 +250,10 @@ class Summary:
             except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
                 summary.unread += 1
         if summary.unread and not summary.total:
-            raise OutputError(f"{path} is not a file of results")
+            raise OutputError(
+                f"{path} is not a file of results, or one of another version: use the version that"
+                " wrote it"
+            )
         return summary
 
     @property

@@ -97,7 +97,7 @@ class Store:
             self._connection = sqlite_files.connect(path, "rw", wait=_WAIT_SECONDS)
             format_ = self._connection.execute("PRAGMA user_version").fetchone()[0]
             if format_ > _FORMAT:
-                raise ServiceError(f"{path} was made by a newer version of screener")
+                raise ServiceError(f"{path} was made by a newer version of screener: use that")
             self._connection.execute("PRAGMA journal_mode = WAL")
             self._connection.execute("PRAGMA synchronous = FULL")  # a number must outlive a crash
             self._connection.executescript(_TABLES)
