@@ -44,7 +44,7 @@ from screener.hashing.hash import KINDS
 CONNECTIONS = 8
 CHANGED = 10  # bits of a listed code
 JOBS = 2
-LIVE = b"GET /v1/health/live HTTP/1.1\r\nHost: bench\r\n\r\n"
+LIVE = b"GET /v1/health/live HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 Row = dict[str, Any]
 
@@ -74,7 +74,7 @@ def read(file: Any) -> str:
 
 def post(path: str, body: bytes, content_type: str) -> bytes:
     """Return a request."""
-    head = f"POST {path} HTTP/1.1\r\nHost: bench\r\nContent-Type: {content_type}\r\n"
+    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {content_type}\r\n"
     return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
 
 

@@ -119,7 +119,7 @@ async def screen_file(hma: Hma, file: File) -> tuple[Match, ...]:
         ):
             return ()  # compared by all that the lists hold
         if verdict.reason is Reason.NOT_COMPARABLE:
-            raise HmaError(503, NOT_READY)
+            raise HmaError(503, NOT_READY, code="not_ready")
     reason = verdict.reason or Reason.UNREADABLE
     raise HmaError(_STATUS.get(reason, 400), f"{reason}: {verdict.detail or 'not screened'}")
 

@@ -142,7 +142,7 @@ async def _match(hma: Hma, signal_type: str, text: str) -> Sequence[Match]:
     (result,) = await hma.service.matcher.match([[hash_]], [None])
     hma.service.metrics.count_result(result)
     if not result.matches and not _is_compared(hma, hash_, result):
-        raise HmaError(503, NOT_READY)
+        raise HmaError(503, NOT_READY, code="not_ready")
     return result.matches
 
 
