@@ -63,8 +63,8 @@ def _refuse_other_sites(request: Request) -> None:
     host = headers.get("host")
     if host is not None and not is_loopback(_find_name(host)):
         raise Problem(
-            403, "forbidden", "a service without keys answers only as localhost or 127.0.0.1: make a"
-            " key with `screener serve-key`, or send that as the host", close=True,
+            403, "forbidden", "a service without keys answers only as localhost or 127.0.0.1: send"
+            " that as the host, or make a key with `screener serve-key`", close=True,
         )  # fmt: skip
     origin = headers.get("origin")
     is_foreign = origin is not None and origin.partition("://")[2] != host

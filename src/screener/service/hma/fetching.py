@@ -1,8 +1,8 @@
 """Files that a client names by their URL, fetched only from public addresses.
 
 The addresses are checked when the connection is made, so neither a redirect nor a name that
-resolves anew reaches a private network. Fetches have threads of their own, so no other request waits
-for them, and one deadline for all of their steps.
+resolves anew reaches a private network. Fetches have threads of their own, so no other request
+waits for them, and each has one deadline for all of its steps.
 """
 
 from __future__ import annotations
