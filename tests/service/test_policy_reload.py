@@ -76,13 +76,13 @@ def test_hits_in_shadow_are_logged_apart(lists, policy_file, values, tmp_path):
     look_up(made, values["second"])
     look_up(made, values["other"])
 
+    asyncio.run(made.stop())
     (line,) = map(json.loads, log.read_text().splitlines())
     assert line.pop("time") > 1e9
     assert line == {
         "shadow": "known", "verdict": "no_match", "hits": 1, "state": "confirmed", "kind": "pdq",
         "by": "distance", "distance": 3, "radius": 20,
     }  # fmt: skip
-    asyncio.run(made.stop())
 
 
 @pytest.mark.parametrize(

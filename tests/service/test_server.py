@@ -29,22 +29,6 @@ def test_changes_of_lists_wait_for_one_another(tmp_path):
     assert {one.name for one in service.screener.lists} == {"list0", "list1", "list2", "list3"}
 
 
-def test_functions_run_before_each_look_and_at_the_end(tmp_path):
-    """In their order."""
-    made = HashList.create(tmp_path / "known.list")
-    service, calls = Service(Settings(lists=(made.path,), jobs=1)), []
-    service.before_refresh.append(lambda: calls.append("look"))
-    service.on_stop.append(lambda: calls.append("end"))
-
-    async def run():
-        await service.refresh()
-        await service.refresh()
-        await service.stop()
-
-    asyncio.run(run())
-    assert calls == ["look", "look", "end"]
-
-
 def test_a_function_that_fails_at_the_end_stops_no_other(tmp_path, caplog):
     """Not the other functions, nor the storing of hashes."""
     made = HashList.create(tmp_path / "known.list")

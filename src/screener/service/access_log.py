@@ -28,14 +28,18 @@ class AccessLog:
             flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
             self._stream = os.fdopen(open_private(path, flags), "ab")
 
-    def write(self, line: dict[str, object]) -> None:
+    def write(self, line: dict[str, object], *, flush: bool = True) -> None:
         """Write a line with the time. A full disk or a closed pipe stops no screening."""
         with suppress(OSError, ValueError):
             self._stream.write(msgspec.json.encode({"time": round(time.time(), 3), **line}) + b"\n")
-            self._stream.flush()
+            if flush:
+                self._stream.flush()
 
     def write_shadow(self, result: Result, hits: list[Match]) -> None:
-        """Write what a list in shadow would have matched, by the nearest of its hits."""
+        """Write what a list in shadow would have matched, by the nearest of its hits.
+
+        The line of the request, which follows, flushes it.
+        """
         nearest = min(hits, key=lambda hit: hit.nearness)
         line: dict[str, object] = {
             "shadow": nearest.list,
@@ -49,7 +53,7 @@ class AccessLog:
             line |= {"distance": nearest.distance, "radius": nearest.radius}
         else:
             line |= {"evidence": nearest.evidence, "threshold": nearest.threshold}
-        self.write(line)
+        self.write(line, flush=False)
 
     def close(self) -> None:
         """Close the file."""

@@ -320,6 +320,6 @@ class Connection(HttpToolsProtocol):
             if running is None or running.response_complete:
                 self._note(status, code)
             else:  # the request under way ends with this answer
-                running.scope[REFUSAL] = status, code  # type: ignore[typeddict-unknown-key]
+                running.scope[REFUSAL] = status, code  # type: ignore[literal-required]
         self._disconnect()
         self.transport.close()

@@ -127,9 +127,11 @@ class _Lists(Collector):
         values = GaugeMetricFamily(
             "screener_list_values", "Distinct values that are compared.", labels=["list", "kind"]
         )
-        for hash_list in self._find_screener().lists:
+        screener = self._find_screener()
+        for hash_list in screener.lists:
             generation.add_metric([hash_list.name], hash_list.generation)
-            age.add_metric([hash_list.name], hash_list.age_s())
+            if hash_list.name not in screener.ageless:
+                age.add_metric([hash_list.name], hash_list.age_s())
             for kind, count in hash_list.kinds.items():
                 values.add_metric([hash_list.name, kind], count)
         yield from (generation, age, values)

@@ -76,8 +76,7 @@ class Service:
         if keeps:
             self.reverse = Reverse(settings, lambda: self.screener, self.metrics.registry)
         self.stopping = False
-        # Called in a thread: before each look for newer lists, and at the end.
-        self.before_refresh: list[Callable[[], None]] = []
+        # Called in a thread at the end.
         self.on_stop: list[Callable[[], None]] = [self.access_log.close]
         self._lists_open = True
         self._workers_work = True
@@ -109,7 +108,11 @@ class Service:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        ends = [partial(self.pool.close, 1.0), self.matcher.close, *self.on_stop]
+        ends: list[Callable[[], None]] = [
+            partial(self.pool.close, 1.0),
+            self.matcher.close,
+            *self.on_stop,
+        ]
         if self.reverse is not None:
             ends.append(self.reverse.stop)
         for end in ends:
@@ -165,8 +168,6 @@ class Service:
 
     def _change_lists(self, change: Callable[[Screener], Screener]) -> None:
         with self._changing:
-            for prepare in self.before_refresh:
-                prepare()
             newest = change(self.screener)
             if newest is not self.screener:
                 self.swap(newest)
@@ -288,7 +289,7 @@ def _find_expiry(screener: Screener) -> float:
     """Return the time from which a list is older than the policy allows."""
     if screener.policy.max_list_age is None:
         return float("inf")
-    oldest = max((hash_list.age_s() for hash_list in screener.enforced), default=0.0)
+    oldest = max((hash_list.age_s() for hash_list in screener.aging), default=0.0)
     return time.time() - oldest + screener.policy.max_list_age
 
 
