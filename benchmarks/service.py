@@ -50,7 +50,7 @@ CONNECTIONS = 8
 CHANGED = 10  # bits of a listed code
 JOBS = (1, 2)
 EMPTY, SCAN, SCREEN = "GET /v1/health/live", "scan", "POST /v1/screen"
-LIVE = f"{EMPTY} HTTP/1.1\r\nHost: bench\r\n\r\n".encode()
+LIVE = f"{EMPTY} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
 
 
 @contextlib.contextmanager
@@ -78,7 +78,7 @@ def read(file: Any) -> str:
 
 def post(path: str, body: bytes, content_type: str) -> bytes:
     """Return a request."""
-    head = f"POST {path} HTTP/1.1\r\nHost: bench\r\nContent-Type: {content_type}\r\n"
+    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {content_type}\r\n"
     return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
 
 
@@ -96,7 +96,7 @@ def lookups(codes: Codes) -> list[bytes]:
     """Return a request in HMA's form for each PDQ."""
     return [
         f"GET /m/lookup?signal_type=pdq&signal={code.tobytes().hex()} HTTP/1.1\r\n"
-        "Host: bench\r\n\r\n".encode()
+        "Host: localhost\r\n\r\n".encode()
         for code in codes
     ]
 

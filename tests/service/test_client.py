@@ -17,9 +17,10 @@ import pytest
 from misbehaving_server import cut, drips, hangs_up, misbehaving, says, silent
 from paths import REPOSITORY
 from PIL import Image
+from pool_accidents import until
 from served import serving
 
-from screener import Hash, HashList, Pool, Screener, Verdict
+from screener import Hash, HashCache, HashList, Pool, Screener, Verdict
 from screener.errors import (
     BadAnswer,
     HashError,
@@ -31,6 +32,7 @@ from screener.errors import (
     ServiceError,
     Unavailable,
 )
+from screener.scanning.rescan import rescan
 from screener.screening.result import ListState
 from screener.service import AsyncClient, Client, protocol
 from screener.service.keys import Role, add_key
@@ -128,6 +130,58 @@ def test_names_and_lists_are_those_of_a_pool(make, server, pool, files):
                          {"lists": ("known", "more"), "name": ""}):  # fmt: skip
             result = client.screen(files["listed"], **settings)
             assert timeless(result) == timeless(pool.screen(files["listed"], **settings))
+
+
+def test_an_id_names_the_result(make, server, files, tmp_path):
+    """Of a file too, whose time stays; the service has it in the query."""
+    path = tmp_path / "file"
+    path.write_bytes(files["listed"])
+    with make(server.url) as client:
+        result = client.screen(path, id="post-81/2", lists=["known"])
+    assert (result.input, result.verdict) == ("post-81/2", Verdict.MATCH)
+    assert result.mtime_ns == path.stat().st_mtime_ns
+
+
+@pytest.mark.parametrize(
+    "settings", [{"id": "a b"}, {"id": ""}, {"id": "x" * 201}, {"id": 7}, {"id": "a", "name": "b"}]
+)
+def test_a_malformed_id_is_refused_here(make, server, settings):
+    """And one beside a name, which would hide it."""
+    with make(server.url) as client, pytest.raises(ServiceError, match="id"):
+        client.screen(b"words", **settings)
+
+
+def test_the_answer_to_another_id_is_no_result(make, clear):
+    """It would clear the wrong upload."""
+    answers = [says(200, changed(clear, input="other")), says(200, changed(clear, input=None))]
+    for answer in answers:
+        with (
+            misbehaving(answer) as server,
+            make(server.url) as client,
+            pytest.raises(BadAnswer, match="another upload"),
+        ):
+            client.screen(b"words", id="one")
+        assert server.requests[0][0] == "POST /v1/screen?id=one HTTP/1.1"
+
+
+def test_ids_of_a_service_that_stores_hashes_stay(make, shared_lists, files, tmp_path):
+    """Later reports have them; a name that the caller chose stays too."""
+    path = tmp_path / "file"
+    path.write_bytes(files["other"])
+    options = ("--keep-hashes", 1, "--state", tmp_path / "state")
+    matches = ("--matches-file", tmp_path / "matches")
+    with serving("--list", shared_lists[0], *options, *matches) as server:
+        with make(server.url) as client:
+            given = client.screen(path, id="mine")
+            drawn = [client.screen(item) for item in (path, files["other"])]
+            named = client.screen(path, name="name")
+        until(lambda: "screener_stored_uploads_total 4.0" in server.client.get("/metrics").text)
+    with HashCache.open(tmp_path / "state" / "hashes.cache") as cache:
+        screener = Screener(HashList.open(shared_lists[0]))
+        stored = {result.input for result in rescan(screener, cache, every=True, as_stored=True)}
+    assert (given.input, named.input) == ("mine", "name")
+    assert {given.input, *(result.input for result in drawn)} < stored
+    assert drawn[0].mtime_ns == path.stat().st_mtime_ns
 
 
 def test_a_file_object_is_sent_from_its_position_on(make, server, files):

@@ -5,7 +5,7 @@ import json
 import pytest
 from command_process import refused, screener
 from pool_accidents import until
-from served import serving
+from served import error_of, serving
 
 from screener.errors import ServiceError
 from screener.service.keys import Keys, Role, add_key, remove_key
@@ -39,7 +39,7 @@ def test_a_key_is_found_by_its_secret_alone(tmp_path):
 
 
 def test_a_removed_key_is_unknown(tmp_path):
-    """The others stay; a file without any is refused, as it would let nobody in."""
+    """The others stay; a start with a file without any is refused, as it would let nobody in."""
     path = tmp_path / "keys.json"
     first, second = (add_key(path, name, [Role.MATCH]) for name in ("first", "second"))
 
@@ -50,13 +50,26 @@ def test_a_removed_key_is_unknown(tmp_path):
     remove_key(path, "second")
     with pytest.raises(ServiceError, match="has no key"):
         Keys.load(path)
+    assert Keys.load(path, allow_none=True).find(second) is None
     with pytest.raises(ServiceError, match="no key second"):
         remove_key(path, "second")
 
 
+def test_an_emptied_file_has_no_key(tmp_path):
+    """One that was emptied by hand too; a key can be added."""
+    path = tmp_path / "keys.json"
+    path.write_text("\n")
+
+    assert len(Keys.load(path, allow_none=True)) == 0
+    with pytest.raises(ServiceError, match="has no key"):
+        Keys.load(path)
+    secret = add_key(path, "first", [Role.MATCH])
+    assert Keys.load(path).find(secret).name == "first"
+
+
 @pytest.mark.parametrize(
     "content",
-    ["", "[]", "{}", '{"keys": [1]}', '{"keys": [{"name": "a", "roles": ["no"], "sha256": "00"}]}',
+    ["[]", "{}", '{"keys": [1]}', '{"keys": [{"name": "a", "roles": ["no"], "sha256": "00"}]}',
      '{"keys":[{"name":"a","roles":["root"],"sha256":"' + "0" * 64 + '"}]}', "[" * 100_000],
 )  # fmt: skip
 def test_another_file_is_no_file_of_keys(tmp_path, content):
@@ -122,12 +135,86 @@ def test_routes_ask_for_keys_with_their_roles(lists, tmp_path):
         assert not any(secret in str(server.log) for secret in secrets.values())
 
 
-def test_without_keys_pages_of_other_sites_are_refused(server):
-    """A page that a browser on this machine shows could otherwise send files and opinions."""
+@pytest.mark.parametrize("emptied", ["removed", ""])
+def test_the_last_key_can_be_revoked(lists, tmp_path, emptied):
+    """While the server runs: then nobody may do anything, until there is another key."""
+    path = tmp_path / "keys.json"
+    secrets = [add_key(path, "last", [Role.SCREEN, Role.MATCH])]
+    with serving("--list", lists[0], "--keys", path, "--poll-seconds", 0.3) as server:
+        assert call(server, "/v1/lists", secrets[0])[0] == 200
+        if emptied == "removed":
+            assert screener("serve-key", path, "--name", "last", "--remove").returncode == 0
+        else:
+            path.write_text(emptied)
+
+        until(lambda: call(server, "/v1/lists", secrets[0])[0] == 401)
+
+        for route in {"/v1/lists"} | set.union(*ALLOWED.values()):
+            for secret in (None, "", secrets[0]):
+                assert call(server, route, secret)[0] == 401, route
+        assert call(server, "/v1/health/ready", None)[0] == 200
+        assert server.messages.count("has no key any more") == 1
+        secrets.append(add_key(path, "next", [Role.SCREEN]))
+        until(lambda: call(server, "/v1/lists", secrets[1])[0] == 200)
+        assert call(server, "/v1/lists", secrets[0])[0] == 401
+
+
+FORM = {"files": [("photo", ("a.jpg", b"content"))]}
+FOREIGN = (
+    {"Origin": "http://elsewhere.example"},
+    {"Origin": "null"},
+    {"Origin": "http://[::1"},
+    {"Origin": "http://localhost:1"},
+    {"Sec-Fetch-Site": "cross-site"},
+    {"Sec-Fetch-Site": "same-site"},
+    {"Host": "elsewhere.example"},
+    {"Host": "127.0.0.1.elsewhere.example"},
+    {"Host": "192.0.2.1:8000"},
+    {"Host": "[::1"},
+    {"Host": "rebound.example:8000", "Origin": "http://rebound.example:8000"},
+)
+
+
+@pytest.mark.parametrize("headers", FOREIGN, ids=str)
+def test_without_keys_pages_of_other_sites_are_refused(server, headers):
+    """A page that a browser on this machine shows could otherwise send files and opinions, or read
+    answers by a name of its own that has the address of this machine.
+    """
     hashes = {"hashes": [{"kind": "pdq", "value": 64 * "0"}]}
-    for origin, status in (("http://elsewhere.example", 403), ("null", 403), (None, 200)):
-        headers = {} if origin is None else {"Origin": origin}
-        assert server.send("/v1/match", hashes, headers=headers)[0] == status
+    answers = [
+        server.send("/v1/match", hashes, headers=headers),
+        server.post("/v1/screen", b"content", headers=headers),
+        server.post("/v1/screen", None, headers=headers, **FORM),
+        server.post("/v1/hook", None, headers=headers, **FORM),
+        server.send("/v1/lists/known/opinions", {}, headers=headers),
+        server.get("/v1/lists", headers=headers),
+        server.get("/metrics", headers=headers),
+    ]
+    assert {error_of(answer) for answer in answers} == {(403, "forbidden")}
+
+
+def test_without_keys_this_machine_is_served_by_its_names(server):
+    """By any port, and to its own pages."""
+    for host in (
+        "localhost",
+        "LOCALHOST:80",
+        f"127.0.0.1:{server.port}",
+        "[::1]:8000",
+        "127.0.0.2",
+    ):
+        own = {"Host": host, "Origin": f"http://{host}", "Sec-Fetch-Site": "same-origin"}
+        for headers in ({"Host": host}, own):
+            assert server.get("/v1/lists", headers=headers)[0] == 200, headers
+    assert b" 200 OK" in server.raw(b"GET /v1/lists HTTP/1.0\r\n\r\n")
+
+
+def test_with_keys_any_host_is_served(lists, tmp_path):
+    """A page of another site has no key."""
+    path = tmp_path / "keys.json"
+    secret = add_key(path, "name", [Role.MATCH])
+    with serving("--list", lists[0], "--keys", path) as server:
+        headers = {"Authorization": f"Bearer {secret}", "Host": "screener.example"}
+        assert server.get("/v1/lists", headers=headers)[0] == 200
 
 
 def test_without_keys_only_this_machine_is_served(lists):

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import socket
 import time
 
@@ -22,7 +23,9 @@ def limited(shared_lists):
 
 def head(path="/v1/screen", *lines, method="POST"):
     """Return the header of a request."""
-    return "\r\n".join([f"{method} {path} HTTP/1.1", "Host: a", *lines, "", ""]).encode("latin-1")
+    return "\r\n".join([f"{method} {path} HTTP/1.1", "Host: localhost", *lines, "", ""]).encode(
+        "latin-1"
+    )
 
 
 def answer(received):
@@ -108,6 +111,40 @@ def count_open(server):
     return len(os.listdir(f"/proc/{server.process.pid}/fd"))
 
 
+def refusals(server):
+    """Return how many requests were refused, by code."""
+    text = server.client.get("/metrics").text
+    rows = re.findall(r'^screener_refusals_total\{code="(\w+)"\} (\S+)$', text, re.M)
+    return {code: float(count) for code, count in rows}
+
+
+def test_refusals_are_logged_and_counted_by_reason(limited):
+    """Once each: of the application, of a connection, and of a request that is under way."""
+    requests = [
+        (head("/v1/screen", "Content-Length: 100001"), 413, "too_large", "/v1/screen"),
+        (head("/v1/screen", CHUNKED) + b"xx\r\n", 400, "bad_request", "/v1/screen"),
+        (head("/v1/screen", "Content-Length: 9") + b"a", 408, "too_slow", "/v1/screen"),
+        (b"words\r\n\r\n", 400, "bad_request", "other"),
+        (b"POST /v1/screen HTTP/1.1\r\n", 408, "too_slow", "other"),
+        (head("/v1/screen", "A: " + "b" * 70_000), 431, "header_too_large", "other"),
+        (head("/nope", "Connection: close"), 404, "not_found", "other"),
+    ]
+    before, lines = refusals(limited), len(limited.log)
+    for request, *_ in requests:
+        limited.raw(request)
+
+    until(lambda: len(limited.log) - lines >= len(requests))
+    found = [line for line in limited.log[lines:] if line["route"] != "/metrics"]
+    assert [(line["status"], line["code"], line["route"]) for line in found] == [
+        (status, code, route) for _, status, code, route in requests
+    ]
+    assert not any("words" in str(line) for line in found)
+    added = {code: count - before.get(code, 0) for code, count in refusals(limited).items()}
+    assert {code: count for code, count in added.items() if count} == {
+        "too_large": 1, "bad_request": 2, "too_slow": 2, "header_too_large": 1, "not_found": 1,
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize(
     "path",
     ["/../../etc/passwd", "/v1/../v1/lists", "/v1/%2e%2e/metrics", "//v1/lists", "/v1/lists/",
@@ -170,6 +207,8 @@ def test_bodies_over_the_memory_for_all_are_refused(limited):
         received = limited.raw(head("/v1/screen", "Content-Length: 9000"), b"a" * 9000)
         assert answer(received) == (503, "busy")
         assert b"\r\nretry-after: 1\r\n" in received.lower()
+        assert refusals(limited)["busy"] >= 1
+        until(lambda: (503, "busy") in [(one["status"], one.get("code")) for one in limited.log])
     until(lambda: buffered(limited) == 0)
 
 

@@ -1,6 +1,7 @@
 """A Service takes a changed policy file without a restart, and none that is broken."""
 
 import asyncio
+import json
 import logging
 
 import pytest
@@ -62,6 +63,26 @@ def test_a_changed_policy_decides_from_now_on(service, policy_file, values):
     assert metric(service, "screener_policy_reloads_total") == 1
     asyncio.run(service.refresh())  # of the lists: the policy stays
     assert look_up(service, values["listed"]).verdict == "no_match"
+
+
+def test_hits_in_shadow_are_logged_apart(lists, policy_file, values, tmp_path):
+    """A line for each list, with its nearest hit; no entry and no hash."""
+    policy_file.write_text('[lists.known]\nmode = "shadow"\nradius.pdq = 20\n')
+    log = tmp_path / "log"
+    made = Service(Settings(lists=lists, policy=policy_file, jobs=1, access_log=log))
+    near = f"{int(values['listed'], 16) ^ 7:064x}"
+
+    look_up(made, near)
+    look_up(made, values["second"])
+    look_up(made, values["other"])
+
+    asyncio.run(made.stop())
+    (line,) = map(json.loads, log.read_text().splitlines())
+    assert line.pop("time") > 1e9
+    assert line == {
+        "shadow": "known", "verdict": "no_match", "hits": 1, "state": "confirmed", "kind": "pdq",
+        "by": "distance", "distance": 3, "radius": 20,
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(

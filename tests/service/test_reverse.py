@@ -354,6 +354,34 @@ def test_an_upload_that_an_older_generation_decided_is_matched_when_it_is_stored
 
 
 @pytest.mark.parametrize(
+    ("chosen", "reported"), [(None, ["late"]), ({"known"}, []), ({"known", "added"}, ["late"])]
+)
+def test_an_upload_that_was_decided_before_a_list_was_added_is_matched(
+    tmp_path, known, files, values, chosen, reported
+):
+    """Unless its caller did not choose that list."""
+    added = make(tmp_path, "added", [{"id": "new", "pdq": values["other"]}])
+    old = Screener(HashList.open(known))
+    settings = Settings(
+        lists=(known,), keep_hashes=1, state=tmp_path / "state",
+        matches_file=tmp_path / "matches.jsonl",
+    )  # fmt: skip
+    new, registry = old.with_lists([*old.lists, HashList.open(added)]), CollectorRegistry()
+    reverse = Reverse(settings, lambda: new, registry)
+    reverse.start()
+    try:
+        until(lambda: registry.get_sample_value("screener_reverse_runs_total") == 1)
+        hashed = replace(old.hasher.hash(files["other"]), name=Name("late"))
+        reverse.keep(hashed, next(old.decide([hashed])), chosen and frozenset(chosen))
+        until(lambda: registry.get_sample_value("screener_stored_uploads_total") == 1)
+        until(lambda: len(events(tmp_path)) == len(reported))
+    finally:
+        reverse.stop()
+
+    assert [event["data"]["upload"] for event in events(tmp_path)] == reported
+
+
+@pytest.mark.parametrize(
     ("change", "message"),
     [
         (["--state", None], "needs --state"),

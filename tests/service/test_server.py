@@ -2,7 +2,10 @@
 
 import asyncio
 
+import pytest
+
 from screener import HashList
+from screener.errors import ListError
 from screener.service.server import Service
 from screener.service.settings import Settings
 
@@ -26,17 +29,47 @@ def test_changes_of_lists_wait_for_one_another(tmp_path):
     assert {one.name for one in service.screener.lists} == {"list0", "list1", "list2", "list3"}
 
 
-def test_functions_run_before_each_look_and_at_the_end(tmp_path):
-    """In their order."""
+def test_a_function_that_fails_at_the_end_stops_no_other(tmp_path, caplog):
+    """Not the other functions, nor the storing of hashes."""
     made = HashList.create(tmp_path / "known.list")
-    service, calls = Service(Settings(lists=(made.path,), jobs=1)), []
-    service.before_refresh.append(lambda: calls.append("look"))
-    service.on_stop.append(lambda: calls.append("end"))
+    settings = Settings(
+        lists=(made.path,), jobs=1, keep_hashes=1, state=tmp_path / "state",
+        matches_file=tmp_path / "matches.jsonl",
+    )  # fmt: skip
+    service, calls = Service(settings), []
+    service.on_stop += [lambda: calls.append("first"), lambda: 1 / 0, lambda: calls.append("last")]
 
     async def run():
-        await service.refresh()
-        await service.refresh()
+        await service.start()
         await service.stop()
 
     asyncio.run(run())
-    assert calls == ["look", "look", "end"]
+    assert calls == ["first", "last"]
+    assert "ZeroDivisionError" in caplog.text
+    Service(settings).reverse.stop()  # whose folder is free
+
+
+def test_problems_are_logged_once(tmp_path, caplog, monkeypatch):
+    """When they come and when they have gone."""
+    monkeypatch.setattr("screener.service.server._PROBE_SECONDS", 0.01)
+    made = HashList.create(tmp_path / "known.list")
+    service = Service(Settings(lists=(made.path,), jobs=1))
+    caplog.set_level("INFO")
+
+    async def run():
+        await service.start()
+        away = made.path.rename(tmp_path / "away.list")
+        with pytest.raises(ListError):
+            await service.refresh()
+        while "not ready" not in caplog.text:
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.1)
+        away.rename(made.path)
+        await service.refresh()
+        while "ready again" not in caplog.text:
+            await asyncio.sleep(0.01)
+        await service.stop()
+
+    asyncio.run(run())
+    texts = [record.getMessage() for record in caplog.records if "ready" in record.getMessage()]
+    assert texts == ["not ready: list_unavailable", "ready again"]

@@ -23,8 +23,9 @@ def hma_client(state, *lists, **settings):
         lists=lists, hma=True, hma_state=state, jobs=1, access_log=state.with_suffix(".log"),
         **settings,
     )  # fmt: skip
-    app = create_app(Service(chosen))
-    protocol = partial(Connection, settings=chosen)
+    service = Service(chosen)
+    app = create_app(service)
+    protocol = partial(Connection, settings=chosen, note=service.note_refusal)
     server = uvicorn.Server(
         uvicorn.Config(app, port=0, http=protocol, lifespan="on", log_config=None, access_log=False)
     )

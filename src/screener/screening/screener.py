@@ -103,6 +103,7 @@ class Screener:
         lists: One HashList, or several with different names.
         policy: The rules to decide by; by default `Policy()`.
         extra_kinds: Kinds that the `hasher` computes even if no list holds them.
+        ageless: Names of lists that may be of any age, since no source confirms them.
 
     Raises:
         ListError: If two lists have the same name, or one is not a HashList.
@@ -115,6 +116,7 @@ class Screener:
         *,
         policy: Policy | None = None,
         extra_kinds: Sequence[HashKind] = (),
+        ageless: Collection[str] = (),
     ) -> None:
         self._lists = _parse_lists(lists)
         self._policy = Policy() if policy is None else policy
@@ -127,7 +129,8 @@ class Screener:
             one for one in self.lists if self.policy.of_list(one.name).mode is not Mode.OFF
         )
         self._enforced = find_enforced(self.lists, self.policy)
-        for hash_list in self.enforced:
+        self._ageless = frozenset(ageless)
+        for hash_list in self.aging:
             _check_age(hash_list, self.policy)
         for hash_list in self.searched:
             warn_of_pixel_versions(hash_list)
@@ -182,6 +185,16 @@ class Screener:
     def enforced(self) -> tuple[HashList, ...]:
         """The lists that make matches: those that are neither off nor in shadow."""
         return self._enforced
+
+    @property
+    def ageless(self) -> frozenset[str]:
+        """The names of lists that may be of any age."""
+        return self._ageless
+
+    @property
+    def aging(self) -> tuple[HashList, ...]:
+        """The lists that `max_list_age` limits: enforced ones, unless they are `ageless`."""
+        return tuple(one for one in self.enforced if one.name not in self._ageless)
 
     @property
     def policy(self) -> Policy:
@@ -401,15 +414,25 @@ class Screener:
         """
         lists = tuple(hash_list.refresh() for hash_list in self.lists)
         if all(new is old for new, old in zip(lists, self.lists, strict=True)):
-            for hash_list in self.enforced:
+            for hash_list in self.aging:
                 _check_age(hash_list, self.policy)
             return self
         return self.with_lists(lists)
 
-    def with_lists(self, lists: Sequence[HashList], *, policy: Policy | None = None) -> Screener:
+    def with_lists(
+        self,
+        lists: Sequence[HashList],
+        *,
+        policy: Policy | None = None,
+        ageless: Collection[str] | None = None,
+    ) -> Screener:
         """Return a Screener of other lists or another policy that is otherwise like this one."""
-        chosen = self.policy if policy is None else policy
-        return Screener(lists, policy=chosen, extra_kinds=self._extra_kinds)
+        return Screener(
+            lists,
+            policy=self.policy if policy is None else policy,
+            extra_kinds=self._extra_kinds,
+            ageless=self._ageless if ageless is None else ageless,
+        )
 
     def select(self, names: Collection[str]) -> Screener:
         """Return the Screener of the lists with these names, under the same policy.
@@ -426,7 +449,7 @@ class Screener:
         if selected is None:
             lists = [hash_list for hash_list in self.lists if hash_list.name in chosen]
             _warned_names.update(self.policy.lists)  # this Screener has reported the unknown ones
-            selected = Screener(lists, policy=self.policy)
+            selected = Screener(lists, policy=self.policy, ageless=self._ageless)
             if len(self._selections) >= _MAX_SELECTIONS:
                 self._selections.clear()
             self._selections[chosen] = selected

@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import logging
-import os
-import sys
 import time
 import traceback
 from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from importlib import import_module
-from pathlib import Path
-from typing import IO
 
-import msgspec
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -22,11 +17,11 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Match, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from screener.service.endpoint import CALLER, VERDICT
+from screener.service.endpoint import CALLER, CODE, VERDICT
+from screener.service.limits import REFUSAL
 from screener.service.native.routes import routes as native_routes
 from screener.service.problems import Problem
 from screener.service.server import Service
-from screener.system.files import open_private
 
 _log = logging.getLogger(__name__)
 
@@ -57,10 +52,11 @@ def create_app(service: Service) -> Starlette:
     return app
 
 
-async def _answer_http_error(_request: Request, error: Exception) -> Response:
+async def _answer_http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     codes = {404: "not_found", 405: "method_not_allowed"}
     code = codes.get(error.status_code, "bad_request")
+    request.scope[CODE] = code
     headers = {"Connection": "close", **(error.headers or {})}  # a body may follow
     return Problem(error.status_code, code, error.detail, headers=headers).response
 
@@ -98,9 +94,7 @@ class Front:
     def __init__(self, app: ASGIApp, *, service: Service) -> None:
         self._app = app
         self._metrics = service.metrics
-        self._stream = _open_log(service.settings.access_log)
-        if service.settings.access_log is not None:
-            service.on_stop.append(self._stream.close)
+        self._log = service.access_log
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
@@ -120,6 +114,7 @@ class Front:
             await self._app(scope, receive, send_and_note)
         except Exception as error:
             _log_bug(error)
+            scope[CODE] = "internal"
             if not status:
                 answer = Problem(500, "internal", "a bug in screener, please report it", close=True)
                 await answer.response(scope, receive, send_and_note)
@@ -128,28 +123,23 @@ class Front:
             self._note(scope, status or _CLIENT_GONE, time.perf_counter() - start)
 
     def _note(self, scope: Scope, status: int, seconds: float) -> None:
+        if REFUSAL in scope:  # whatever the application answered afterwards was not sent
+            status, scope[CODE] = scope[REFUSAL]
         route = getattr(scope.get("route"), "path", "other")
         method = scope["method"] if route != "other" else "other"
         self._metrics.count_request(route, method, status, seconds)
         line = {
-            "time": round(time.time(), 3),
             "method": method,
             "route": route,
             "status": status,
             "ms": round(seconds * 1000, 3),
         }
-        for name, key in (("key", CALLER), ("verdict", VERDICT)):
+        for name, key in (("key", CALLER), ("verdict", VERDICT), ("code", CODE)):
             if key in scope:
                 line[name] = scope[key]
-        with suppress(OSError, ValueError):  # a full disk or a closed pipe stops no screening
-            self._stream.write(msgspec.json.encode(line) + b"\n")
-            self._stream.flush()
-
-
-def _open_log(path: Path | None) -> IO[bytes]:
-    if path is None:
-        return sys.stdout.buffer
-    return os.fdopen(open_private(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND), "ab")
+        if CODE in scope:
+            self._metrics.count_refusal(scope[CODE])
+        self._log.write(line)
 
 
 def _log_bug(error: Exception) -> None:

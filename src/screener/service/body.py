@@ -36,6 +36,7 @@ class Body:
 
     def __init__(self, item: Item, name: object = None) -> None:
         label = parse_name(name)
+        self._is_named = label.text is not None
         self._bytes: memoryview | None = None
         self._file: BinaryIO | None = None
         self._owns_file = False
@@ -44,7 +45,7 @@ class Body:
         self.sent = 0
         self.total: int | None = None
         self.name = self._open(item)
-        if label.text is not None:
+        if self._is_named:
             self.name = replace(self.name, text=label.text, raw=label.raw)
 
     def _open(self, item: Item) -> Name:
@@ -116,8 +117,14 @@ class Body:
             yield piece
 
     def name_result(self, result: Result) -> Result:
-        """Return a Result with the name and time of this item, which are not sent."""
+        """Return a Result with the name and time of this item, which are not sent.
+
+        An id that the service gave to the upload stays, unless the caller chose a name: later
+        reports of the upload have it.
+        """
         name = self.name
+        if result.input is not None and not self._is_named:
+            return replace(result, mtime_ns=name.mtime_ns)
         return replace(result, input=name.text, input_bytes=name.raw, mtime_ns=name.mtime_ns)
 
     def __enter__(self) -> Body:

@@ -25,6 +25,7 @@ from screener.service.protocol import (
     ListInfo,
     check_key,
     encode_hashes,
+    encode_id,
     encode_lists,
     out_of_time,
     read_lists,
@@ -176,24 +177,34 @@ class Client:
         return f"<Client {self._connections!r}>"
 
     def screen(
-        self, item: Item, *, name: str | None = None, lists: Collection[str] | None = None
+        self,
+        item: Item,
+        *,
+        name: str | None = None,
+        id: str | None = None,
+        lists: Collection[str] | None = None,
     ) -> Result:
         """Screen a file and return its Result, as `Pool.screen` of the service would.
 
         Parameters:
             item: A path, bytes or a file object, which is sent from its position on.
-            name: The name in the Result (default: that of a file). It is not sent.
+            name: The name in the Result. It is not sent. By default, it is the id that a service
+                gives to an upload whose hashes it stores, else the name of a file.
+            id: Your id of the upload, instead of a name: it is sent, and is `input` of the Result
+                and the name in later reports.
             lists: The names of the lists to match it against (default: all).
 
         Raises:
             TypeError: If the item is of another type, such as an array.
             MediaError: If a file cannot be read.
             ListError: If `lists` has no name.
+            ServiceError: If the id is malformed, or there is a name too.
             RemoteError: If there is no Result.
         """
-        call = _Call("POST", "/v1/screen", _OCTETS, encode_lists(lists))
+        params = [*encode_lists(lists), *encode_id(id, name)]
+        call = _Call("POST", "/v1/screen", _OCTETS, params)
         with Body(item, name) as body:
-            return self._call(call, lambda answer: read_screened(answer, body), body)
+            return self._call(call, lambda answer: read_screened(answer, body, id), body)
 
     def match(
         self,
@@ -297,12 +308,18 @@ class AsyncClient:
         return f"<AsyncClient {self._connections!r}>"
 
     async def screen(
-        self, item: Item, *, name: str | None = None, lists: Collection[str] | None = None
+        self,
+        item: Item,
+        *,
+        name: str | None = None,
+        id: str | None = None,
+        lists: Collection[str] | None = None,
     ) -> Result:
         """Screen a file and return its Result, as `Client.screen`."""
-        call = _Call("POST", "/v1/screen", _OCTETS, encode_lists(lists))
+        params = [*encode_lists(lists), *encode_id(id, name)]
+        call = _Call("POST", "/v1/screen", _OCTETS, params)
         with await asyncio.to_thread(Body, item, name) as body:
-            return await self._call(call, lambda answer: read_screened(answer, body), body)
+            return await self._call(call, lambda answer: read_screened(answer, body, id), body)
 
     async def match(
         self,

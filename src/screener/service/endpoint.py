@@ -13,11 +13,13 @@ from screener.service.keys import Role
 from screener.service.limits import ClientGone, find_header
 from screener.service.problems import Problem, problem_of
 from screener.service.server import Service
+from screener.service.settings import is_loopback
 
 Handler = Callable[[Service, Request], Awaitable[Response]]
 
-# Keys of a scope, for the access log: the name of the caller's key, and the verdict.
-CALLER, VERDICT = "screener.caller", "screener.verdict"
+# Keys of a scope, for the access log: the name of the caller's key, the verdict, and the code of an
+# error.
+CALLER, VERDICT, CODE = "screener.caller", "screener.verdict", "screener.code"
 
 
 class Endpoint:
@@ -47,15 +49,35 @@ class Endpoint:
             problem = problem_of(error)
             if problem is None:
                 raise
+            scope[CODE] = problem.code
             response = problem.response
         await response(scope, receive, send)
 
 
 def _refuse_other_sites(request: Request) -> None:
-    """Refuse what a web page of another site sends through a browser on this machine."""
+    """Refuse what a web page of another site sends through a browser on this machine.
+
+    The host must be this machine's: a page of another site can give its own name this address.
+    """
+    host = find_header(request, b"host")
+    if host is not None and not is_loopback(_find_name(host)):
+        raise Problem(
+            403, "forbidden", "a service without keys answers only as localhost or 127.0.0.1: send"
+            " that as the host, or make a key with `screener serve-key`", close=True,
+        )  # fmt: skip
     origin = find_header(request, b"origin")
-    if origin is not None and urlsplit(origin).netloc != find_header(request, b"host"):
+    site = find_header(request, b"sec-fetch-site")
+    is_foreign = origin is not None and origin.partition("://")[2] != host
+    if is_foreign or site in ("cross-site", "same-site"):
         raise Problem(403, "forbidden", "a service without keys answers no other site", close=True)
+
+
+def _find_name(host: str) -> str:
+    """Return the name or address of a `Host` header, or nothing if it is malformed."""
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""
 
 
 def check_key(service: Service, request: Request, roles: frozenset[Role]) -> None:

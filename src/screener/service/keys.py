@@ -48,10 +48,13 @@ class Keys:
         self._keys = {} if keys is None else keys
 
     @classmethod
-    def load(cls, path: Path) -> Keys:
-        """Return the keys of a file. Raises ServiceError if it cannot be read or has none."""
+    def load(cls, path: Path, *, allow_none: bool = False) -> Keys:
+        """Return the keys of a file.
+
+        Raises ServiceError if it cannot be read, or has no key and is not allowed to have none.
+        """
         keys = _read(path)
-        if not keys:
+        if not keys and not allow_none:
             raise ServiceError(f"{path} has no key: make one with `screener serve-key`")
         return cls(keys)
 
@@ -98,6 +101,8 @@ def _read(path: Path) -> dict[str, Key]:
             text = file.read(_MAX_FILE_BYTES + 1)
         if len(text) > _MAX_FILE_BYTES:
             raise ServiceError(f"{path} is too long for a file of keys")
+        if not text.strip():  # emptied by hand
+            return {}
         return {row["sha256"]: _parse(row) for row in json.loads(text)["keys"]}
     except OSError as error:
         raise ServiceError(f"cannot read the keys of {path}: {cause(error)}") from None

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import io
 import os
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import ExitStack, asynccontextmanager
 from typing import Any, Self, TypeVar
 
@@ -30,6 +30,9 @@ _MAX_HEADERS = 128
 _MAX_PIPELINED = 16  # requests that a client may send before it has the answer to the first
 _MAX_DIGITS = 20  # of the length of a body
 _MAX_JOINED_BYTES = 1 << 20  # larger uploads are files in memory, which the pool does not copy
+
+# The key of a scope for the status and the code with which the connection refused the request.
+REFUSAL = "screener.refusal"
 
 T = TypeVar("T")
 
@@ -186,12 +189,16 @@ def _too_large(max_bytes: int) -> Problem:
 class Connection(HttpToolsProtocol):
     """A connection with limits on its header, its time and the number of others.
 
-    `settings` is what it is limited by.
+    `settings` is what it is limited by. `note` is called with the status and the code of a refusal
+    that no request of the application shows.
     """
 
-    def __init__(self, *, settings: Settings, **arguments: Any) -> None:
+    def __init__(
+        self, *, settings: Settings, note: Callable[[int, str], None], **arguments: Any
+    ) -> None:
         super().__init__(**arguments)
         self._settings = settings
+        self._note = note
         self._refusal = (400, "bad_request", "this is not a valid HTTP request")
         self._header_bytes = 0
         self._reading_header = True
@@ -326,5 +333,9 @@ class Connection(HttpToolsProtocol):
                 len(body),
             )
             self.transport.write(STATUS_LINE[status] + head + b"\r\n\r\n" + body)
+            if running is None or running.response_complete:
+                self._note(status, code)
+            else:  # the request under way ends with this answer
+                running.scope[REFUSAL] = status, code  # type: ignore[literal-required]
         self._disconnect()
         self.transport.close()

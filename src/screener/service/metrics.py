@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from screener.screening.result import Reason, Result, Verdict
+from screener.screening.result import Match, Reason, Result, Verdict
 from screener.screening.screener import Screener
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -30,6 +30,10 @@ class Metrics:
         self.verdicts = Counter(
             "screener_verdicts", "Results by verdict and reason.", ("verdict", "reason"),
             registry=self.registry,
+        )  # fmt: skip
+        self.refusals = Counter(
+            "screener_refusals", "Requests that were not answered with a Result, by reason.",
+            ("code",), registry=self.registry,
         )  # fmt: skip
         self.swaps = Counter(
             "screener_list_swaps", "Moves to newer generations.", registry=self.registry
@@ -64,6 +68,8 @@ class Metrics:
         # Finding a child by its labels takes longer than counting.
         self._children: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
         self._verdicts: dict[tuple[Verdict, Reason | None], Counter] = {}
+        # Called with a Result and what a list in shadow would have matched.
+        self.on_shadow: Callable[[Result, list[Match]], None] = lambda _result, _hits: None
 
     def watch_lists(self, find_screener: Callable[[], Screener]) -> None:
         """Add gauges of the lists that the service has at the time of a scrape."""
@@ -79,6 +85,10 @@ class Metrics:
         children[0].inc()
         children[1].observe(seconds)
 
+    def count_refusal(self, code: str) -> None:
+        """Count a request that was answered with an error."""
+        self.refusals.labels(code).inc()
+
     def count_result(self, result: Result) -> None:
         """Count a Result."""
         key = (result.verdict, result.reason)
@@ -87,8 +97,13 @@ class Metrics:
             verdict = self.verdicts.labels(str(result.verdict), str(result.reason or ""))
             self._verdicts[key] = verdict
         verdict.inc()
-        for name in {hit.list for hit in result.other_hits if hit.shadow and hit.would_match}:
+        shadowed: dict[str, list[Match]] = {}
+        for hit in result.other_hits:
+            if hit.shadow and hit.would_match:
+                shadowed.setdefault(hit.list, []).append(hit)
+        for name, hits in shadowed.items():
             self.shadow.labels(name).inc()
+            self.on_shadow(result, hits)
 
     def render(self) -> bytes:
         """Return all metrics as text."""
@@ -112,9 +127,11 @@ class _Lists(Collector):
         values = GaugeMetricFamily(
             "screener_list_values", "Distinct values that are compared.", labels=["list", "kind"]
         )
-        for hash_list in self._find_screener().lists:
+        screener = self._find_screener()
+        for hash_list in screener.lists:
             generation.add_metric([hash_list.name], hash_list.generation)
-            age.add_metric([hash_list.name], hash_list.age_s())
+            if hash_list.name not in screener.ageless:
+                age.add_metric([hash_list.name], hash_list.age_s())
             for kind, count in hash_list.kinds.items():
                 values.add_metric([hash_list.name, kind], count)
         yield from (generation, age, values)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import time
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -21,6 +22,7 @@ from screener.errors import (
     printable,
 )
 from screener.hashing.hash import Hash
+from screener.screening.list_policy import Mode
 from screener.screening.result import Result
 from screener.screening.result_line import read_result
 from screener.screening.screener import parse_name
@@ -34,13 +36,21 @@ _BUSY = (429, 503)
 
 _T = TypeVar("_T")
 
+UPLOAD_ID = re.compile(r"[\w.:/@=+-]{1,200}", re.ASCII)
+"""An id that a caller may give to an upload."""
+
+BAD_ID = "an id has 1 to 200 letters, digits and ._:/@=+-"
+
 TIMEOUT = "timeout"
 """The code of an Unavailable service that did not answer in time."""
 
 
 @dataclass(frozen=True)
 class ListInfo:
-    """A hash list of a service: its generation, age, and the number of values by kind and state."""
+    """A hash list of a service: its generation, age, and the number of values by kind and state.
+
+    `mode`, `ratio` and `radius` are as the policy of the service has them.
+    """
 
     name: str
     generation: int
@@ -48,6 +58,9 @@ class ListInfo:
     age_s: int
     kinds: dict[str, int]
     states: dict[str, int]
+    mode: Mode
+    ratio: float
+    radius: dict[str, int]
 
 
 class _Lists(msgspec.Struct):
@@ -86,6 +99,17 @@ def encode_lists(lists: Collection[str] | None) -> list[tuple[str, str]]:
     return [("list", name) for name in sorted(names)]
 
 
+def encode_id(id: str | None, name: object) -> list[tuple[str, str]]:
+    """Return the parameter of a URL that names an upload. Raises ServiceError for another id."""
+    if id is None:
+        return []
+    if not isinstance(id, str) or not UPLOAD_ID.fullmatch(id):
+        raise ServiceError(BAD_ID)
+    if name is not None:
+        raise ServiceError("an item has an id or a name, not both: the id is the Result's `input`")
+    return [("id", id)]
+
+
 def encode_hashes(hashes: Iterable[Hash]) -> bytes:
     """Return the hashes of an item as the body of a request. Raises HashError for other items."""
     is_several = isinstance(hashes, Iterable) and not isinstance(hashes, str | bytes)
@@ -96,11 +120,16 @@ def encode_hashes(hashes: Iterable[Hash]) -> bytes:
     return msgspec.json.encode({"hashes": rows})
 
 
-def read_screened(answer: bytes, body: Body) -> Result:
-    """Return the Result of an item. Raises BadAnswer unless it is that of all of its bytes."""
+def read_screened(answer: bytes, body: Body, id: str | None) -> Result:
+    """Return the Result of an item.
+
+    Raises BadAnswer unless it is that of all of its bytes, under its `id` if it has one.
+    """
     result = _read(answer)
     if body.total is None or result.bytes != body.total:
         raise BadAnswer("the service did not screen all bytes of the item", status=200)
+    if id is not None and result.input != id:
+        raise BadAnswer("the answer is that of another upload", status=200)
     return body.name_result(result)
 
 

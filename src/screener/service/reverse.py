@@ -187,7 +187,7 @@ class Reverse:
         self._cache.add([hashed for hashed, _, _ in uploads], self._find_screener().hasher)
         # Read after the hashes are stored: lists that are swapped later are matched with them.
         screener = self._find_screener()
-        late = [hashed for hashed, result, _ in uploads if _is_older(result, screener)]
+        late = [hashed for hashed, result, lists in uploads if _is_older(result, screener, lists)]
         if late:
             self._report(screener.decide(late))
         for _ in uploads:
@@ -269,11 +269,16 @@ def _describe_state(screener: Screener) -> str:
     return json.dumps([stamps, screener.policy.fingerprint])
 
 
-def _is_older(result: Result, screener: Screener) -> bool:
-    """Return whether another generation than that of a Screener decided a Result."""
-    stamps = {one.name: one.stamp() for one in screener.lists}
-    decided = all(stamps.get(state.name) == state.stamp for state in result.lists)
-    return not decided or result.policy != screener.policy.fingerprint
+def _is_older(result: Result, screener: Screener, lists: frozenset[str] | None) -> bool:
+    """Return whether a Result is without a generation that a Screener has, or by another policy.
+
+    Such as that of a list that was added since; of `lists` alone, if the caller chose some.
+    """
+    decided = {(state.name, state.stamp) for state in result.lists}
+    current = {
+        (one.name, one.stamp()) for one in screener.lists if lists is None or one.name in lists
+    }
+    return not current <= decided or result.policy != screener.policy.fingerprint
 
 
 def _describe(result: Result, matches: list[Match]) -> str:

@@ -9,6 +9,7 @@ import random
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 
 from PIL import Image
 
@@ -19,6 +20,7 @@ from screener.lists.hashlist import HashList
 from screener.scanning.pool import Pool
 from screener.screening.policy import Policy
 from screener.screening.screener import Screener
+from screener.service.access_log import AccessLog
 from screener.service.keys import Keys
 from screener.service.limits import Buffer
 from screener.service.matching import Matcher
@@ -42,6 +44,7 @@ class Service:
         matcher: The look-up of hashes without a worker.
         keys: The keys, or None if every request may do everything.
         metrics: The counts.
+        access_log: A line for each request.
         buffer: The memory for bodies.
         reverse: The hashes of uploads, or None if none are stored.
 
@@ -64,6 +67,8 @@ class Service:
         self.matcher = Matcher(lambda: self.screener)
         self.buffer = Buffer(settings.buffered_bytes)
         self.metrics = Metrics()
+        self.access_log = AccessLog(settings.access_log)
+        self.metrics.on_shadow = self.access_log.write_shadow
         self.metrics.watch_lists(lambda: self.screener)
         self.metrics.buffered.set_function(lambda: self.buffer.taken)
         self.metrics.ready.set_function(lambda: not self.find_problems())
@@ -71,12 +76,12 @@ class Service:
         if keeps:
             self.reverse = Reverse(settings, lambda: self.screener, self.metrics.registry)
         self.stopping = False
-        # Called in a thread: before each look for newer lists, and at the end.
-        self.before_refresh: list[Callable[[], None]] = []
-        self.on_stop: list[Callable[[], None]] = []
+        # Called in a thread at the end.
+        self.on_stop: list[Callable[[], None]] = [self.access_log.close]
         self._lists_open = True
         self._workers_work = True
         self._policy_error: str | None = None
+        self._logged_problems: list[str] = []
         self._changing = threading.Lock()  # of lists and policy in use
         self._expires = _find_expiry(screener)
         self._tasks: list[asyncio.Task[None]] = []
@@ -103,12 +108,18 @@ class Service:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await asyncio.to_thread(self.pool.close, 1.0)
-        self.matcher.close()
-        for end in self.on_stop:
-            await asyncio.to_thread(end)
+        ends: list[Callable[[], None]] = [
+            partial(self.pool.close, 1.0),
+            self.matcher.close,
+            *self.on_stop,
+        ]
         if self.reverse is not None:
-            await asyncio.to_thread(self.reverse.stop)
+            ends.append(self.reverse.stop)
+        for end in ends:
+            try:
+                await asyncio.to_thread(end)
+            except Exception as error:  # the others must end too
+                _log.error("a part of the service did not stop cleanly: %s", type(error).__name__)
 
     def check(self) -> None:
         """Raise a Problem if nothing may be screened, since a list is too old."""
@@ -116,6 +127,11 @@ class Service:
             raise Problem(
                 503, "list_too_old", "a list is older than the policy allows: import a newer file"
             )
+
+    def note_refusal(self, status: int, code: str) -> None:
+        """Log and count a refused connection, which sent no complete request."""
+        self.metrics.count_refusal(code)
+        self.access_log.write({"method": "other", "route": "other", "status": status, "code": code})
 
     def find_problems(self) -> list[str]:
         """Return why the service is not ready: an empty list if it is."""
@@ -152,8 +168,6 @@ class Service:
 
     def _change_lists(self, change: Callable[[Screener], Screener]) -> None:
         with self._changing:
-            for prepare in self.before_refresh:
-                prepare()
             newest = change(self.screener)
             if newest is not self.screener:
                 self.swap(newest)
@@ -203,9 +217,15 @@ class Service:
         _log.info("policy in use: %s", policy.fingerprint)
 
     def reload_keys(self) -> None:
-        """Read the file of keys again. Raises ServiceError; the old keys stay then."""
+        """Read the file of keys again. Raises ServiceError; the old keys stay then.
+
+        If the last key was removed, no key is valid: every request that needs one is refused.
+        """
         if self.settings.keys is not None:
-            self.keys = Keys.load(self.settings.keys)
+            keys = Keys.load(self.settings.keys, allow_none=True)
+            if not keys and self.keys:
+                _log.warning("%s has no key any more: all are refused", self.settings.keys)
+            self.keys = keys
 
     async def _watch_lists(self) -> None:
         while True:
@@ -236,7 +256,18 @@ class Service:
                 self._workers_work = False
             except Exception as error:  # a list's, which is reported elsewhere
                 _log.warning("a probe failed: %s", type(error).__name__)
+            self._log_problems()
             await asyncio.sleep(_PROBE_SECONDS)
+
+    def _log_problems(self) -> None:
+        """Log why the service is not ready, if that has changed."""
+        problems = self.find_problems()
+        if problems != self._logged_problems:
+            self._logged_problems = problems
+            if problems:
+                _log.error("not ready: %s", ", ".join(problems))
+            else:
+                _log.info("ready again")
 
 
 def _open_newest(screener: Screener) -> Screener:
@@ -258,7 +289,7 @@ def _find_expiry(screener: Screener) -> float:
     """Return the time from which a list is older than the policy allows."""
     if screener.policy.max_list_age is None:
         return float("inf")
-    oldest = max((hash_list.age_s() for hash_list in screener.enforced), default=0.0)
+    oldest = max((hash_list.age_s() for hash_list in screener.aging), default=0.0)
     return time.time() - oldest + screener.policy.max_list_age
 
 

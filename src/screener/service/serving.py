@@ -77,7 +77,7 @@ def serve(service: Service) -> None:
         create_app(service),
         host=settings.host,
         port=settings.port,
-        http=partial(Connection, settings=settings),  # type: ignore[arg-type]
+        http=partial(Connection, settings=settings, note=service.note_refusal),  # type: ignore[arg-type]
         ws="none",
         lifespan="on",
         log_config=None,

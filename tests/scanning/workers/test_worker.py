@@ -7,13 +7,13 @@ import threading
 import time
 
 import pytest
-from worker_jobs import Counting, Waiting, first_done, until_begun, until_told
+from worker_jobs import Counting, Flooding, Waiting, first_done, until_begun, until_told
 
 from screener import Policy, Reason
 from screener.errors import MediaError
 from screener.media.files.allowance import Allowance
 from screener.media.name import Name
-from screener.scanning.workers.messages import Answer
+from screener.scanning.workers.messages import Answer, frame_message
 from screener.scanning.workers.pool import map_ordered
 from screener.scanning.workers.protocol import Task
 from screener.scanning.workers.worker import Worker
@@ -163,6 +163,34 @@ def test_a_file_without_end_is_ended_also_where_nobody_looks_for_long(
     assert told[0].outcome.error.reason == Reason.TIMEOUT
     assert told[0].outcome.error.detail == "not finished within 600 s"
     assert told[0].seconds < Waiting.policy.seconds
+
+
+@pytest.mark.parametrize("name", ["long", "just-too-long", "many"])
+def test_a_process_that_sends_without_an_end_is_replaced(at_work, tmp_path, name):
+    """Soon, so that it neither fills the memory nor keeps the scan; the next file has its own."""
+    (tmp_path / "next").write_bytes(b"words")
+    worker = at_work(Flooding(), tmp_path / name)
+    first = worker._process.pid
+
+    assert first_done(worker).error.reason == Reason.CRASHED
+
+    while worker._process.pid == first:
+        worker.collect()
+    assert len(worker._received) < 9 << 20
+    worker.take(Target(str(tmp_path / "next")), None)
+    assert first_done(worker) == {"size": 5}
+
+
+def test_an_idle_process_that_sends_is_replaced(at_work, tmp_path):
+    """Nobody has asked it anything."""
+    worker = at_work(Counting(), tmp_path / "a")
+    until_told(worker)
+    first = worker._process.pid
+    worker._received += frame_message(b"anything")
+
+    assert worker.collect() == []
+
+    assert worker._process.pid != first
 
 
 def test_a_process_that_says_anything_of_what_it_was_at_is_not_replaced_for_ever(monkeypatch):

@@ -5,6 +5,7 @@ import time
 
 import pytest
 from hma_service import hma_client, upload
+from pool_accidents import until
 from service_lists import make
 
 from screener import HashList, Policy
@@ -231,3 +232,81 @@ def test_own_banks_are_never_too_old(tmp_path, known, state, pdqs):
     with hma_client(state, known, policy=policy) as client:
         assert set(numbers(client, pdqs[1])) == {"OURS"}
         assert client.get("/status").text == "I-AM-ALIVE"
+        add(client, "OURS", pdqs[2])
+        assert set(numbers(client, pdqs[2])) == {"OURS"}
+        metrics = client.get("/metrics").text
+    assert 'screener_list_age_seconds{list="known"}' in metrics
+    assert 'screener_list_age_seconds{list="hma-bank' not in metrics
+
+
+def test_an_age_limit_that_comes_later_is_for_lists_alone(known, tmp_path, state, pdqs):
+    """With old banks that clients made, a policy that gets one is taken without a restart."""
+    policy = tmp_path / "policy.toml"
+    policy.write_text("radius.pdq = 31\n")
+    with hma_client(state, known) as client:
+        client.post("/c/banks", json={"name": "OURS"})
+        add(client, "OURS", pdqs[1])
+    (own,) = state.glob("*.list")
+    with sqlite3.connect(own / "records.sqlite") as database:
+        database.execute("UPDATE generations SET confirmed = 1000, time = 1000")
+    database.close()
+
+    with hma_client(state, known, policy=policy, poll_seconds=0.05) as client:
+        assert set(numbers(client, pdqs[1])) == {"OURS"}
+        policy.write_text("radius.pdq = 20\nmax_list_age = 1000000\n")
+        until(lambda: client.get("/v1/lists").json()["lists"][0]["radius"] == {"pdq": 20})
+        assert set(numbers(client, pdqs[1])) == {"OURS"}
+        assert client.get("/status").text == "I-AM-ALIVE"
+        assert "screener_policy_broken 0.0" in client.get("/metrics").text
+
+
+def change_and_fail(monkeypatch, *names):
+    """Let functions of the banks fail as a full disk would."""
+
+    def fail(*_):
+        raise ServiceError("the disk is full")
+
+    for name in names:
+        monkeypatch.setattr(f"screener.service.hma.{name}", fail)
+
+
+def test_a_change_that_is_stored_is_answered_so(tmp_path, known, state, pdqs, caplog):
+    """Although another list is gone at the time; it is in use as soon as that one is back."""
+    other = make(tmp_path, "other", [{"id": "one", "pdq": pdqs[2]}])
+    with hma_client(state, known, other, poll_seconds=0.05) as client:
+        client.post("/c/banks", json={"name": "OURS"})
+        first = add(client, "OURS", pdqs[1])
+        away = other.rename(tmp_path / "away")
+        second = add(client, "OURS", pdqs[1])
+        assert client.delete(f"/c/bank/OURS/content/{first}").json() == {"deleted": 1}
+        assert numbers(client, pdqs[1]).get("OURS") in (None, [second])
+        assert "change of bank OURS is stored, but not in use yet: there is no list" in caplog.text
+        away.rename(other)
+        until(lambda: numbers(client, pdqs[1]) == {"OURS": [second]})
+
+
+def test_a_change_that_fails_has_not_happened(known, state, pdqs, monkeypatch):
+    """503 means that the client may try again."""
+    with hma_client(state, known) as client:
+        client.post("/c/banks", json={"name": "OURS"})
+        id_ = add(client, "OURS", pdqs[1])
+        path = f"/c/bank/OURS/content/{id_}"
+        with monkeypatch.context() as patch:
+            change_and_fail(patch, "banks.Banks._withdraw", "store.Store.remove_bank")
+            assert client.delete(path).status_code == 503
+            assert client.delete("/c/bank/OURS").status_code == 503
+            assert numbers(client, pdqs[1]) == {"OURS": [id_]}
+        with monkeypatch.context() as patch:
+            change_and_fail(patch, "store.Store.change_content")
+            assert client.delete(path).status_code == 503
+            assert client.put(path, json={"disable_until_ts": 0}).status_code == 503
+        with monkeypatch.context() as patch:
+            change_and_fail(patch, "banks.Banks._release_repeated")
+            answer = client.post("/c/bank/OURS/signal", json={"pdq": pdqs[2]})
+            assert answer.status_code == 503
+        add(client, "OURS", pdqs[1], video_md5="0" * 32)
+        assert numbers(client, pdqs[2]) == {}
+        assert len(numbers(client, pdqs[1])["OURS"]) == 2
+    with hma_client(state, known) as client:
+        assert numbers(client, pdqs[2]) == {}
+        assert len(numbers(client, pdqs[1])["OURS"]) == 2

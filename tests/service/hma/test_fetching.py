@@ -206,6 +206,64 @@ def test_a_silent_server_ends_with_the_time(near, monkeypatch):
         fetch(f"http://127.0.0.1:{port}/")
 
 
+def test_a_server_that_never_finishes_tls_ends_with_the_time(near, monkeypatch):
+    """However long a step may take."""
+    monkeypatch.setattr(fetching, "_SECONDS", 0.2)
+    monkeypatch.setattr(fetching, "_STEP_SECONDS", 3600)
+    ended = threading.Event()
+
+    def mute(connection):
+        connection.recv(1)
+        ended.set()
+
+    with web(mute) as (port, _):
+        with pytest.raises(HmaError, match="too long"):
+            fetch(f"https://127.0.0.1:{port}/")
+        assert ended.wait(30)
+
+
+def test_a_fetch_that_was_given_up_tries_no_further_address(near, monkeypatch):
+    """Its thread is free for others."""
+    monkeypatch.setattr(fetching, "_SECONDS", 0.2)
+    tried, given_up = [], threading.Event()
+
+    class Unreachable(socket.socket):
+        def connect(self, address):
+            tried.append(address)
+            given_up.wait(60)
+            raise OSError("no route")
+
+    found = [(socket.AF_INET, 1, 6, "", ("127.0.0.1", port)) for port in (1, 2, 3)]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+    monkeypatch.setattr(socket, "socket", Unreachable)
+    fetcher = Fetcher(100)
+    with pytest.raises(HmaError, match="too long"):
+        asyncio.run(fetcher.fetch("http://three.example/"))
+    given_up.set()
+    fetcher._threads.shutdown(wait=True)
+    assert len(tried) == 1
+
+
+def test_a_stop_ends_fetches_under_way(near, monkeypatch):
+    """The process does not wait for other servers."""
+    monkeypatch.setattr(fetching, "_STEP_SECONDS", 3600)
+    monkeypatch.setattr(fetching, "_SECONDS", 3600)
+    fetcher, begun = Fetcher(100), threading.Event()
+
+    def mute(connection):
+        begun.set()
+        connection.recv(1)
+
+    async def stop_meanwhile(port):
+        task = asyncio.ensure_future(fetcher.fetch(f"http://127.0.0.1:{port}/"))
+        await asyncio.to_thread(begun.wait, 60)
+        fetcher.close()
+        await task
+
+    with web(mute) as (port, _), pytest.raises(HmaError, match="cannot be reached"):
+        asyncio.run(stop_meanwhile(port))
+
+
 def test_urls_are_refused_unless_allowed(known, state):
     """Whatever they are."""
     with hma_client(state, known) as client:

@@ -53,6 +53,60 @@ def test_the_coin_is_left_out_by_file_look_ups_only(client, pictures, pdqs):
     assert look_up(client, pdqs[0], seed="1").json() == {}
 
 
+def test_banks_that_are_not_there_are_an_error(client, pictures, pdqs):
+    """Unless another one of them is: an empty answer would read as clear."""
+
+    def call(banks, text=pdqs[0], path="/m/lookup"):
+        query = {"signal": text, "signal_type": "pdq", "banks": banks}
+        return client.get(path, params=query)
+
+    for banks in ("NOPE", "known", "NOPE,ALSO", ","):
+        for answer in (
+            call(banks),
+            call(banks, pdqs[1]),
+            call(banks, path="/m/raw_lookup"),
+            client.post("/m/lookup", params={"banks": banks}, **upload(pictures[0])),
+            client.post("/m/lookup", params={"banks": banks}, **upload(pictures[1])),
+        ):
+            assert answer.status_code == 400
+            assert answer.headers["content-type"].startswith("text/plain")
+            assert "no bank of these names" in answer.text
+    for banks in ("KNOWN", "NOPE,KNOWN", " KNOWN ,NOPE", ""):
+        assert set(call(banks).json()) == {"KNOWN"}
+    assert call("KNOWN", pdqs[1]).json() == {}
+
+
+def test_a_bank_that_the_policy_does_not_enforce_is_not_looked_up_alone(
+    tmp_path, known, state, pdqs
+):
+    """Its hits make no match, so nothing could be found."""
+    policy = tmp_path / "policy.toml"
+    policy.write_text('[lists.tried]\nmode = "shadow"\n')
+    tried = make(tmp_path, "tried", [{"id": "one", "pdq": pdqs[1]}])
+    with hma_client(state, known, tried, policy=policy) as client:
+        assert look_up(client, pdqs[1], banks="TRIED").status_code == 400
+        assert look_up(client, pdqs[1], banks="TRIED,KNOWN").json() == {}
+
+
+def test_parts_of_a_form_without_names_are_not_ignored(client, pictures):
+    """One without a file name, beside a file, is a field; without any name it is an error."""
+
+    def post(*parts):
+        body = b"".join(b"--x\r\n" + head + b"\r\n\r\n" + one + b"\r\n" for head, one in parts)
+        content_type = {"Content-Type": "multipart/form-data; boundary=x"}
+        return client.post("/m/lookup", content=body + b"--x--\r\n", headers=content_type)
+
+    head = b"Content-Disposition: form-data"
+    other = (head + b'; name="photo"; filename="x"', pictures[1])
+    empty_name = (head + b'; name="photo"; filename=""', pictures[0])
+
+    assert post(other, (head + b'; name="threshold"', b"31")).json() == {"pdq": {}}
+    assert set(post(empty_name).json()["pdq"]) == {"KNOWN"}
+    for nameless in (empty_name, (head, pictures[0]), (b"A: b", pictures[0])):
+        answer = post(other, nameless)
+        assert (answer.status_code, answer.headers["content-type"][:10]) == (400, "text/plain")
+
+
 def test_no_error_of_a_look_up_is_json(client, monkeypatch, pdqs, caplog):
     """Clients that ignore the status would take each name in it for a bank, also of a bug."""
     answers = [

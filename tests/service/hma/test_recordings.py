@@ -43,6 +43,7 @@ DIFFERENCES = {
     "A signal type that the file does not have": {
         400: ("lookup url signal_type other",),
     },
+    "`banks` without a bank that is looked up": {},  # not recorded
     "Errors of look-ups": {
         400: (
             "lookup bad",

@@ -5,6 +5,7 @@ from served import error_of, serving
 from service_lists import make_lists
 
 from screener import HashList
+from screener.service import Client
 
 OPINION = {"entry": "one", "state": "disputed", "by": "ann", "reason": "a stock photo"}
 
@@ -22,7 +23,24 @@ def test_lists_are_shown_with_what_they_hold(server, shared_lists):
         assert shown["kinds"] == dict(hash_list.kinds)
         assert shown["states"] == {"confirmed": 1}
         assert 0 <= shown["age_s"] <= hash_list.age_s()
+        assert (shown["mode"], shown["ratio"], shown["radius"]) == ("enforce", 1.0, {"pdq": 31})
     assert str(known.path.parent) not in str(body)
+
+
+def test_lists_are_shown_with_their_settings(lists, tmp_path):
+    """Those of the policy: its own for one list, and the general ones for the other."""
+    policy = tmp_path / "policy.toml"
+    policy.write_text(
+        'radius.pdq = 30\n[lists.known]\nmode = "shadow"\nratio = 0.25\nradius.pdq = 20\n'
+    )
+    with serving("--list", lists[0], "--list", lists[1], "--policy", policy) as server:
+        _, body = server.get("/v1/lists")
+        with Client(server.url) as client:
+            infos = client.lists()
+
+    expected = [("shadow", 0.25, {"pdq": 20}), ("enforce", 1.0, {"pdq": 30})]
+    assert [(one["mode"], one["ratio"], one["radius"]) for one in body["lists"]] == expected
+    assert [(one.mode, one.ratio, one.radius) for one in infos] == expected
 
 
 @pytest.fixture(scope="module")

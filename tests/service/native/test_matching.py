@@ -1,5 +1,6 @@
 """`/v1/match`: hashes in, Results out."""
 
+import json
 import random
 import threading
 
@@ -7,6 +8,7 @@ import pytest
 from served import error_of
 
 from screener import Hash, HashList, Screener
+from screener.service.native.matching import MAX_HASHES
 
 JSON = {"Content-Type": "application/json"}
 
@@ -111,6 +113,24 @@ def test_requests_at_once_have_their_own_results(server, values):
 def test_malformed_requests_are_refused(server, body, expected):
     """With 400, never as no match."""
     assert error_of(server.post("/v1/match", body, headers=JSON)) == expected
+
+
+def test_too_many_hashes_are_refused_with_what_to_do(server):
+    """In one item, over all items, and in a video's hash; as many as allowed are matched."""
+    md5 = {"kind": "md5", "value": "0123456789abcdef" * 2}
+    frame = "0123456789abcdef" * 4 + ",100,1.0"
+    video = {"kind": "vpdq", "value": json.dumps([frame] * (MAX_HASHES // 2 + 1))}
+    third = {"hashes": [md5] * (MAX_HASHES // 3)}
+    bodies = [
+        {"hashes": [md5] * (MAX_HASHES + 1)},
+        {"items": [third, third, third, {"hashes": [md5] * 2}]},
+        {"items": [{"hashes": [video]}, {"hashes": [video]}]},
+    ]
+    for body in bodies:
+        answer = server.send("/v1/match", body)
+        assert error_of(answer) == (413, "too_many_hashes")
+        assert "in several requests" in answer[1]["error"]["message"]
+    assert server.send("/v1/match", {"items": [third, third, third]})[0] == 200
 
 
 def test_other_types_of_content_are_refused(server, values):

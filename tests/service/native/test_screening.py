@@ -44,11 +44,11 @@ def test_a_file_has_the_result_of_a_screener(server, shared_lists, files, check_
 
 
 def test_files_of_a_form_have_results_in_their_order(server, files, check_line):
-    """With their names; fields that are no files are left out."""
+    """With their names."""
     names = [*VERDICTS, "listed"]
     form = [("file", (name, files[name], "image/png")) for name in names]
 
-    status, body = server.post("/v1/screen", None, files=form, data={"note": "not a file"})
+    status, body = server.post("/v1/screen", None, files=form)
 
     assert status == 200
     assert [line["input"] for line in body["results"]] == names
@@ -108,8 +108,8 @@ def test_the_hook_of_a_form_answers_the_worst(server, files, names, status):
         ("multipart/form-data; boundary=x", b"--x\r\nA: " + b"b" * 9000, (400, "bad_multipart")),
         (
             "multipart/form-data; boundary=x",
-            b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\nb\r\n--x--\r\n',
-            (400, "no_file"),
+            b'--x\r\nContent-Disposition: form-data; filename="a"\r\n\r\nb\r\n--x-',
+            (400, "bad_multipart"),
         ),
         (
             "multipart/form-data; boundary=x",
@@ -123,6 +123,22 @@ def test_a_malformed_form_is_refused(server, path, content_type, body, expected)
     answer = server.post(path, body, headers={"Content-Type": content_type})
 
     assert error_of(answer) == expected
+
+
+FILE = b'--x\r\nContent-Disposition: form-data; name="a"; filename="a"\r\n\r\nb\r\n'
+
+
+@pytest.mark.parametrize("disposition", [b'form-data; name="file"', b"form-data", b"", None])
+@pytest.mark.parametrize("before", [b"", FILE])
+@pytest.mark.parametrize(("path", "status"), [("/v1/screen", 400), ("/v1/hook", 422)])
+def test_a_part_without_a_file_name_is_refused(server, files, path, status, before, disposition):
+    """It may be a file, and must not be cleared by the others of the form."""
+    head = b"" if disposition is None else b"Content-Disposition: " + disposition + b"\r\n"
+    body = before + b"--x\r\n" + head + b"\r\n" + files["listed"] + b"\r\n--x--\r\n"
+
+    answer = server.post(path, body, headers={"Content-Type": "multipart/form-data; boundary=x"})
+
+    assert error_of(answer) == (status, "nameless_part")
 
 
 @pytest.mark.parametrize("path", ["/v1/screen", "/v1/hook"])

@@ -40,6 +40,14 @@ def take_complete(received: bytearray) -> list[bytes]:
     return messages
 
 
+def measure_next(received: bytearray) -> int:
+    """Return the bytes of the message of which a part was received, 0 if its length was not."""
+    if len(received) < _LENGTH_FORMAT.size:
+        return 0
+    length: int = _LENGTH_FORMAT.unpack_from(received)[0]
+    return length
+
+
 def write_all(descriptor: int, data: bytes) -> None:
     """Write all data to a pipe.
 

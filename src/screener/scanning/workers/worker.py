@@ -26,6 +26,7 @@ from screener.scanning.workers.messages import (
     Answer,
     Order,
     frame_message,
+    measure_next,
     measure_room,
     take_complete,
     widen,
@@ -48,6 +49,11 @@ _MIN_QUEUE, _MAX_QUEUE = 2, 256
 _SHORT_QUEUE_DIVISOR = 4  # the queue is short at this part of its capacity
 
 _CHUNK_BYTES = 1 << 18
+_MAX_READ_BYTES = 1 << 23  # at once, so that one process does not keep the scan from the others
+
+# The longest answer is this part of the memory that a process may use: it holds what the answer is
+# made of, the answer, and a copy of that with its length.
+_ANSWER_DIVISOR = 4
 
 _CRASH = MediaError(str(Reason.CRASHED), "the decoder crashed its process")
 
@@ -78,6 +84,7 @@ class Worker(Generic[T]):
         self._clock: int | None = None  # the processor clock of the process
         self._outcomes = (HashedInput, *job.outcomes)
         self._makes_digests = any(kind.digest for kind in job.kinds)
+        self._max_answer_bytes = job.policy.memory // _ANSWER_DIVISOR
         self._pickled = pickle.dumps(job)
         self._number = 0
         self._pace = _QUEUE_SECONDS  # seconds of wall time per task, a moving average
@@ -116,6 +123,7 @@ class Worker(Generic[T]):
         widen(self.answers)
         self._max_unread_bytes = measure_room(self._orders)
         self._received = bytearray()
+        self._overflowed = False
         ends = Connection(orders, writable=False), Connection(answers, readable=False)
         arguments = (*ends, self._usage, self._pickled)
         self._process = context.Process(
@@ -250,6 +258,12 @@ class Worker(Generic[T]):
             if spent < self._seconds:
                 detail = f"not finished within {self._wall:g} s"
             finished += self._replace(number, MediaError(str(Reason.TIMEOUT), detail), spent)
+        elif self._overflowed:
+            self._check_ready(None)
+            self.kill()
+            self._process.join(_JOIN_SECONDS)
+            _log.warning("a worker process sent more than an answer may have and was replaced")
+            finished += self._replace(number, _CRASH, spent)
         self.send()
         return finished
 
@@ -267,16 +281,22 @@ class Worker(Generic[T]):
             raise main_guard.startup_error(code)
 
     def _read(self) -> tuple[list[FinishedTask[T]], bool]:
-        """Return the tasks that were answered, and whether the process is still alive."""
-        is_alive = True
+        """Return the tasks that were answered, and whether the process is still alive.
+
+        A process that a file has taken over may send without an end: note that it did.
+        """
+        is_alive, room = True, _MAX_READ_BYTES
         with suppress(BlockingIOError):
-            while True:
+            while room > 0:
                 chunk = os.read(self.answers, _CHUNK_BYTES)
                 self._received += chunk
+                room -= len(chunk)
                 if len(chunk) < _CHUNK_BYTES:
                     is_alive = bool(chunk)
                     break
         messages = take_complete(self._received)
+        if len(messages) > len(self.tasks) or measure_next(self._received) > self._max_answer_bytes:
+            self._overflowed = True
         return [task for message in messages for task in self._read_answer(message)], is_alive
 
     def _read_answer(self, message: bytes) -> list[FinishedTask[T]]:

@@ -25,15 +25,30 @@ _PAGES = {
 }
 
 
+_CODES = {
+    400: "bad_request", 403: "forbidden", 404: "not_found", 413: "too_large", 415: "not_json",
+    422: "bad_fields", 500: "internal", 503: "unavailable",
+}  # fmt: skip
+
+
 class HmaError(Exception):
-    """A request that is answered with HMA's `{"message": …}`."""
+    """A request that is answered with HMA's `{"message": …}`.
+
+    `code` is for log and metrics; by default, it follows from the status.
+    """
 
     def __init__(
-        self, status: int, message: str, *, headers: Mapping[str, str] | None = None
+        self,
+        status: int,
+        message: str,
+        *,
+        code: str | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
         self.message = message
+        self.code = code or _CODES[status]
         self.headers = dict(headers or {})
 
 

@@ -14,12 +14,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from screener.errors import ListError, ServiceError
+from screener.errors import ListError, ScreenerError, ServiceError, cause
 from screener.hashing.hash import Hash
 from screener.lists.hashlist import HashList
 from screener.lists.inspecting.shown_entry import Shown
 from screener.lists.states import State
-from screener.lists.store import generations, transaction
 from screener.lists.store.repeated_values import REPEATED
 from screener.screening.result import Match
 from screener.screening.screener import Screener
@@ -59,7 +58,6 @@ class Banks:
         self._add_own_lists()
         for hash_list in service.screener.lists:
             self._bank_of_list(hash_list.name)
-        service.before_refresh.append(self.confirm_own)
         service.on_stop.append(self.close)
 
     def _add_own_lists(self) -> None:
@@ -79,12 +77,10 @@ class Banks:
                 _log.error("the bank %s has no list, and is removed: %s", bank.name, path)
                 self._store.remove_bank(bank)
                 continue
-            _confirm(path)
             lists.append(HashList.open(path))
             self._by_list[name] = bank
         if lists:
-            screener = self._service.screener
-            self._service.swap(screener.with_lists([*screener.lists, *lists]))
+            self._service.swap(_add_lists(self._service.screener, lists))
 
     def close(self) -> None:
         """Close the file of numbers, so that another process may use the folder."""
@@ -125,8 +121,7 @@ class Banks:
         bank = self._store.add_bank(name, None, ratio)
 
         def add(screener: Screener) -> Screener:
-            created = HashList.create(self._path(bank))
-            return screener.with_lists([*screener.lists, created])
+            return _add_lists(screener, [HashList.create(self._path(bank))])
 
         try:
             await self._service.change_lists(add)
@@ -147,29 +142,24 @@ class Banks:
         return changed
 
     async def delete(self, bank: Bank) -> None:
-        """Delete an own bank with its list and contents."""
+        """Delete an own bank with its list and contents; if that fails, it is in use as before."""
+        hash_list = self._list(bank)
 
         def remove(screener: Screener) -> Screener:
             return screener.with_lists([one for one in screener.lists if one.name != bank.list])
 
         await self._service.change_lists(remove)
-        self._store.remove_bank(bank)
+        try:
+            self._store.remove_bank(bank)
+        except ServiceError:
+            await self._service.change_lists(lambda screener: _add_lists(screener, [hash_list]))
+            raise
         self._by_list.pop(bank.list, None)
-        shutil.rmtree(self._path(bank))
-
-    def confirm_own(self) -> None:
-        """Note that own lists are current, so that no policy finds them too old.
-
-        They change only by this API.
-        """
-        screener = self._service.screener
-        max_age = screener.policy.max_list_age
-        if max_age is None:
-            return
-        for hash_list in screener.lists:
-            bank = self._by_list.get(hash_list.name)
-            if bank is not None and bank.own and hash_list.age_s() > max_age / 4:
-                _confirm(hash_list.path)
+        try:
+            shutil.rmtree(self._path(bank))
+        except OSError as error:
+            _log.error("the list of a deleted bank is left, remove it: %s: %s", self._path(bank),
+                       cause(error))  # fmt: skip
 
     def _path(self, bank: Bank) -> Path:
         return self._folder / f"{bank.list}.list"
@@ -222,16 +212,39 @@ class Banks:
         note: str | None,
         metadata: dict[str, Any] | None,
     ) -> Content:
-        """Write a content into an own bank; `Service.refresh` brings it into use."""
+        """Write a content into an own bank; `bring_into_use` makes it found.
+
+        If that fails, the bank is as before.
+        """
         content = self._store.add_content(bank, SOURCE, note=note, metadata=metadata)
         try:
             values = {name: hash_.text for name, hash_ in signals.items()}
             self._import(bank, {"id": content.id, "signals": values, "disable_until_ts": _ENABLED})
             self._release_repeated(bank, content)
         except BaseException:
+            if _show(HashList.open(self._path(bank)), content) is not None:
+                self._withdraw(bank, content)
             self._store.remove_content(content)
             raise
         return content
+
+    async def bring_into_use(self, bank: Bank) -> None:
+        """Search the newest generation of a bank's list from now on.
+
+        The change is stored already, so if that fails, no error is raised: the log has it, and the
+        next look for newer lists tries again.
+        """
+
+        def refresh(screener: Screener) -> Screener:
+            newest = [one.refresh() if one.name == bank.list else one for one in screener.lists]
+            return screener.with_lists(newest)
+
+        try:
+            await self._service.change_lists(refresh)
+        except Exception as error:
+            self._service.metrics.failed_refreshes.inc()
+            cause_ = error if isinstance(error, ScreenerError) else type(error).__name__
+            _log.error("a change of bank %s is stored, but not in use yet: %s", bank.name, cause_)
 
     def change_content(self, content: Content) -> None:
         """Store the note of a content, and until when it is disabled."""
@@ -243,15 +256,22 @@ class Banks:
         An opinion never cancels a match of a list that somebody else made, so the entry goes on to
         match outside of this API, as disputed.
         """
-        if bank.own:
-            row = {"id": content.id, "signals": {}, "disable_until_ts": _WITHDRAWN}
-            self._import(bank, row)
-        elif _show(self._list(bank), content) is not None:
-            self._list(bank).give_opinion(
-                content.entry, source=content.source, state="known_good", by=_AUTHOR,
-                reason="deleted from its bank",
-            )  # fmt: skip
         self._store.change_content(replace(content, deleted=True))
+        try:
+            if bank.own:
+                self._withdraw(bank, content)
+            elif _show(self._list(bank), content) is not None:
+                self._list(bank).give_opinion(
+                    content.entry, source=content.source, state="known_good", by=_AUTHOR,
+                    reason="deleted from its bank",
+                )  # fmt: skip
+        except BaseException:
+            self._store.change_content(content)
+            raise
+
+    def _withdraw(self, bank: Bank, content: Content) -> None:
+        row = {"id": content.id, "signals": {}, "disable_until_ts": _WITHDRAWN}
+        self._import(bank, row)
 
     def _import(self, bank: Bank, row: Mapping[str, Any]) -> None:
         file = self._folder / f"{_TEMPORARY_PREFIX}{secrets.token_hex(8)}.json"
@@ -304,9 +324,10 @@ def _show(hash_list: HashList, content: Content, *, values: bool = False) -> Sho
     return None if shown[0].state == State.WITHDRAWN else shown[0]
 
 
-def _confirm(path: Path) -> None:
-    with transaction.begin(path) as connection:
-        generations.confirm(connection, generations.load(connection, path).number)
+def _add_lists(screener: Screener, lists: Sequence[HashList]) -> Screener:
+    """Return a Screener with own lists too, which have no age: they change only by this API."""
+    ageless = screener.ageless | {one.name for one in lists}
+    return screener.with_lists([*screener.lists, *lists], ageless=ageless)
 
 
 def _lock_folder(folder: Path) -> Lock:

@@ -97,7 +97,7 @@ async def _add(
         content = await asyncio.to_thread(
             hma.banks.add_content, bank, signals, note=note or None, metadata=metadata
         )
-        await hma.service.refresh()
+        await hma.banks.bring_into_use(bank)
     values = {name: hash_.text for name, hash_ in signals.items()}
     return answer({"id": content.id, "signals": values})
 
@@ -136,6 +136,7 @@ async def change_content(hma: Hma, request: Request) -> Response:
         raise HmaError(400, "Request input was not a dict")
     async with hma.curating:
         content = _find_content(hma, request)
+        bank = _bank_of(hma, content)
         if "disable_until_ts" in body:
             content = replace(content, disable_until=_read_time(body["disable_until_ts"]))
         if "note" in body:
@@ -143,7 +144,7 @@ async def change_content(hma: Hma, request: Request) -> Response:
         hma.banks.change_content(content)
     return answer(
         {
-            "bank": _bank_of(hma, content).config,
+            "bank": bank.config,
             "collab_metadata": {},
             "disable_until_ts": content.disable_until,
             "id": content.id,
@@ -161,8 +162,9 @@ async def delete_content(hma: Hma, request: Request) -> Response:
         content = hma.banks.find_content(_content_id(request))
         if content is None:
             return answer({"deleted": 0})
-        await asyncio.to_thread(hma.banks.delete_content, _bank_of(hma, content), content)
-        await hma.service.refresh()
+        bank = _bank_of(hma, content)
+        await asyncio.to_thread(hma.banks.delete_content, bank, content)
+        await hma.banks.bring_into_use(bank)
     return answer({"deleted": 1})
 
 

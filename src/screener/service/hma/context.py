@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 from screener.errors import ServiceError
 from screener.screening.policy import Effort
 from screener.screening.screener import Screener
-from screener.service.endpoint import check_key
+from screener.service.endpoint import CODE, check_key
 from screener.service.hma.answers import HmaError, answer_error
 from screener.service.hma.banks import Banks
 from screener.service.hma.fetching import Fetcher
@@ -88,22 +88,26 @@ class HmaEndpoint:
         except ClientGone:
             return
         except HmaError as error:
-            response = answer_error(error, plain=self._plain)
+            response = self._refuse(scope, error)
         except Exception as error:
-            response = answer_error(_translate(error), plain=self._plain)
+            response = self._refuse(scope, _translate(error))
             if response.status_code == 500:
                 await response(scope, receive, send)
                 raise
         await response(scope, receive, send)
+
+    def _refuse(self, scope: Scope, error: HmaError) -> Response:
+        scope[CODE] = error.code
+        return answer_error(error, plain=self._plain)
 
 
 def _translate(error: Exception) -> HmaError:
     """Return an error of the library in HMA's form; a bug is 500."""
     if isinstance(error, ServiceError):
         _log.error("the banks cannot be used: %s", error)
-        return HmaError(503, "the banks cannot be used at present")
+        return HmaError(503, "the banks cannot be used at present", code="banks_unavailable")
     problem = problem_of(error)
     if problem is None:
         return HmaError(500, "a bug in screener, please report it")
     message = "Authentication required" if problem.status == 401 else problem.message
-    return HmaError(problem.status, message, headers=problem.headers)
+    return HmaError(problem.status, message, code=problem.code, headers=problem.headers)

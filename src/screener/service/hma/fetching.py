@@ -1,7 +1,8 @@
 """Files that a client names by their URL, fetched only from public addresses.
 
 The addresses are checked when the connection is made, so neither a redirect nor a name that
-resolves anew reaches a private network.
+resolves anew reaches a private network. Fetches have threads of their own, so no other request
+waits for them, and each has one deadline for all of its steps.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ import http.client
 import ipaddress
 import socket
 import ssl
+import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
@@ -24,7 +27,7 @@ _MAX_FETCHES = 4  # at the same time
 _MAX_WAITING = 32
 _MAX_REDIRECTS = 5
 _MAX_ADDRESSES = 3  # of a host, that are tried
-_SECONDS = 20.0  # for all of a fetch
+_SECONDS = 20.0  # for all of a fetch, with its redirects and the wait for a thread
 _STEP_SECONDS = 10.0  # for one step: connecting, or the next bytes
 _CHUNK_BYTES = 1 << 16
 _REDIRECTS = (301, 302, 303, 307, 308)
@@ -46,18 +49,20 @@ class Fetcher:
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = min(max_bytes, MAX_BYTES)
         self._threads = ThreadPoolExecutor(_MAX_FETCHES, thread_name_prefix="screener-fetch")
-        self._waiting = 0
+        self._fetches: set[_Fetch] = set()
 
     def close(self) -> None:
-        """Start no further fetch."""
+        """Start no further fetch, and end those under way."""
         self._threads.shutdown(wait=False, cancel_futures=True)
+        for fetch in list(self._fetches):
+            fetch.abort()
 
     async def fetch(self, url: str) -> Fetched:
         """Return the file of a URL. Raises HmaError if it is refused or cannot be fetched."""
-        if self._waiting >= _MAX_FETCHES + _MAX_WAITING:
-            raise HmaError(503, "too many URLs are being fetched")
-        fetch = _Fetch(self._max_bytes)
-        self._waiting += 1
+        if len(self._fetches) >= _MAX_FETCHES + _MAX_WAITING:
+            raise HmaError(503, "too many URLs are being fetched", code="busy")
+        fetch = _Fetch(self._max_bytes, time.monotonic() + _SECONDS)
+        self._fetches.add(fetch)
         try:
             async with asyncio.timeout(_SECONDS):
                 loop = asyncio.get_running_loop()
@@ -67,15 +72,16 @@ class Fetcher:
         except (OSError, http.client.HTTPException, ValueError):
             raise HmaError(400, "Failed to fetch URL: its server cannot be reached") from None
         finally:
-            self._waiting -= 1
+            self._fetches.discard(fetch)
             fetch.abort()
 
 
 class _Fetch:
     """One fetch, which another thread may end."""
 
-    def __init__(self, max_bytes: int) -> None:
+    def __init__(self, max_bytes: int, deadline: float) -> None:
         self._max_bytes = max_bytes
+        self._deadline = deadline
         self._socket: socket.socket | None = None
         self._aborted = False
 
@@ -90,6 +96,7 @@ class _Fetch:
 
     def run(self, url: str) -> Fetched:
         for _ in range(_MAX_REDIRECTS + 1):
+            self._limit_step()  # it may have waited for a thread
             parts = parse_url(url)
             connection = self._connect(parts)
             try:
@@ -109,21 +116,31 @@ class _Fetch:
     def _connect(self, parts: SplitResult) -> http.client.HTTPConnection:
         assert parts.hostname is not None
         is_secure = parts.scheme == "https"
-        plain = connect_publicly(parts.hostname, parts.port or (443 if is_secure else 80))
-        self._socket = plain
-        if self._aborted:
-            plain.close()
-            raise TimeoutError
+        port = parts.port or (443 if is_secure else 80)
+        connected = connect_publicly(parts.hostname, port, self._limit_step)
         try:
             if is_secure:
                 context = ssl.create_default_context()
-                self._socket = context.wrap_socket(plain, server_hostname=parts.hostname)
+                connected = context.wrap_socket(
+                    connected, server_hostname=parts.hostname, do_handshake_on_connect=False
+                )
+            self._socket = connected  # which `abort` ends from now on
+            connected.settimeout(self._limit_step())
+            if isinstance(connected, ssl.SSLSocket):
+                connected.do_handshake()
         except BaseException:
-            plain.close()
+            connected.close()
             raise
         connection = http.client.HTTPConnection(parts.netloc)
-        connection.sock = self._socket
+        connection.sock = connected
         return connection
+
+    def _limit_step(self) -> float:
+        """Return the seconds for the next step. Raises TimeoutError if none are left."""
+        seconds = min(self._deadline - time.monotonic(), _STEP_SECONDS)
+        if self._aborted or seconds <= 0:
+            raise TimeoutError
+        return seconds
 
     def _read(self, response: http.client.HTTPResponse) -> Fetched:
         if response.status != http.client.OK:
@@ -156,16 +173,20 @@ def parse_url(url: str) -> SplitResult:
     return parts
 
 
-def connect_publicly(host: str, port: int) -> socket.socket:
-    """Return a connection. Raises HmaError if any address of the host is not public."""
+def connect_publicly(host: str, port: int, limit_step: Callable[[], float]) -> socket.socket:
+    """Return a connection. Raises HmaError if any address of the host is not public.
+
+    `limit_step` returns the seconds to try an address, or raises TimeoutError.
+    """
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     addresses: list[tuple[socket.AddressFamily, Any]] = [(one[0], one[4]) for one in found]
     if not addresses or not all(is_public(str(address[0])) for _, address in addresses):
         raise HmaError(400, _UNSAFE)
     error: OSError | None = None
     for family, address in addresses[:_MAX_ADDRESSES]:
+        seconds = limit_step()
         one = socket.socket(family, socket.SOCK_STREAM)
-        one.settimeout(_STEP_SECONDS)
+        one.settimeout(seconds)
         try:
             one.connect(address)
             return one

@@ -48,7 +48,9 @@ async def receive_file(hma: Hma, request: Request) -> AsyncIterator[File]:
         body = await read_body(request, account, hma.service.settings.body_bytes)
         account.take(len(body))  # the parts are copies
         parts = parse_multipart(content_type, [body])
-        files = [part for part in parts if part.filename]
+        files = [part for part in parts if part.filename is not None]
+        if any(part.name is None for part in parts):
+            raise HmaError(400, "a part of the form has no name")
         if not files:
             raise HmaError(400, _NO_FILE)
         if len(files) > 1:
@@ -119,7 +121,7 @@ async def screen_file(hma: Hma, file: File) -> tuple[Match, ...]:
         ):
             return ()  # compared by all that the lists hold
         if verdict.reason is Reason.NOT_COMPARABLE:
-            raise HmaError(503, NOT_READY)
+            raise HmaError(503, NOT_READY, code="not_ready")
     reason = verdict.reason or Reason.UNREADABLE
     raise HmaError(_STATUS.get(reason, 400), f"{reason}: {verdict.detail or 'not screened'}")
 

@@ -37,6 +37,7 @@ async def lookup(hma: Hma, request: Request) -> Response:
     query = request.query_params
     read_flag(query, "bypass_coinflip")  # ignored, but not if it is none
     signal, signal_type = query.get("signal"), query.get("signal_type")
+    takes_part = _bank_filter(hma, request)
     if query.get("url"):
         check_key(hma.service, request, frozenset((Role.SCREEN,)))
         if signal_type is not None:
@@ -44,22 +45,24 @@ async def lookup(hma: Hma, request: Request) -> Response:
         async with fetch_file(hma, request) as file:
             if signal_type not in (None, file.signal_type):
                 raise HmaError(400, f"a {file.content_type} has no {signal_type}")
-            found = _select(hma, request, await screen_file(hma, file), bypass=False)
+            found = _select(hma, request, await screen_file(hma, file), takes_part, bypass=False)
         return answer({file.signal_type: found} if signal_type is None else found)
     if not signal or not signal_type:
         raise HmaError(400, "Either url or both signal and signal_type are required")
     matches = await _match(hma, signal_type, signal)
     request.scope[VERDICT] = "match" if matches else "no_match"
-    return answer(_select(hma, request, matches, bypass=False))
+    return answer(_select(hma, request, matches, takes_part, bypass=False))
 
 
 async def lookup_file(hma: Hma, request: Request) -> Response:
     """Look up a file."""
     bypass = read_flag(request.query_params, "bypass_coinflip") or False
+    takes_part = _bank_filter(hma, request)
     async with receive_file(hma, request) as file:
         matches = await screen_file(hma, file)
     request.scope[VERDICT] = "match" if matches else "no_match"
-    return answer({file.signal_type: _select(hma, request, matches, bypass=bypass)})
+    found = _select(hma, request, matches, takes_part, bypass=bypass)
+    return answer({file.signal_type: found})
 
 
 async def raw_lookup(hma: Hma, request: Request) -> Response:
@@ -67,8 +70,9 @@ async def raw_lookup(hma: Hma, request: Request) -> Response:
     query = request.query_params
     require(query, "signal", "signal_type")
     with_distance = read_flag(query, "include_distance")
+    takes_part = _bank_filter(hma, request)
     matches = await _match(hma, query["signal_type"], query["signal"])
-    found = _number(hma, matches, _bank_filter(request), disabled=True)
+    found = _number(hma, matches, takes_part, disabled=True)
     numbered = sorted(
         (one for contents in found.values() for one in contents),
         key=lambda one: one["bank_content_id"],
@@ -142,7 +146,7 @@ async def _match(hma: Hma, signal_type: str, text: str) -> Sequence[Match]:
     (result,) = await hma.service.matcher.match([[hash_]], [None])
     hma.service.metrics.count_result(result)
     if not result.matches and not _is_compared(hma, hash_, result):
-        raise HmaError(503, NOT_READY)
+        raise HmaError(503, NOT_READY, code="not_ready")
     return result.matches
 
 
@@ -169,11 +173,17 @@ def _parse(signal_type: str, text: object, message: str) -> Hash:
     return hash_
 
 
-def _select(hma: Hma, request: Request, matches: Sequence[Match], *, bypass: bool) -> _Found:
+def _select(
+    hma: Hma,
+    request: Request,
+    matches: Sequence[Match],
+    takes_part: Callable[[Bank], bool],
+    *,
+    bypass: bool,
+) -> _Found:
     """Return the matches of enabled contents, of the banks that take part, by bank."""
     if not matches:
         return {}
-    takes_part = _bank_filter(request)
     coin = 0.0 if bypass else _flip_coin(request.query_params.get("seed"))
     return _number(
         hma, matches, lambda bank: bank.ratio >= coin and takes_part(bank), disabled=False
@@ -185,11 +195,19 @@ def _flip_coin(seed: str | None) -> float:
     return random.random() if seed is None else random.Random(seed).random()
 
 
-def _bank_filter(request: Request) -> Callable[[Bank], bool]:
+def _bank_filter(hma: Hma, request: Request) -> Callable[[Bank], bool]:
+    """Return whether the query's `banks`, by default all, include a bank.
+
+    Raises HmaError if they include none that is looked up: nothing would be found, whatever the
+    hash.
+    """
     names = request.query_params.get("banks")
-    if names is None:
+    if not names:
         return lambda _: True
     chosen = {name.strip() for name in names.split(",")}
+    enforced = {one.name for one in hma.screener.enforced}
+    if not any(bank.name in chosen and bank.list in enforced for bank in hma.banks.all()):
+        raise HmaError(400, "no bank of these names is looked up")
     return lambda bank: bank.name in chosen
 
 

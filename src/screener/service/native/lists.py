@@ -9,7 +9,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from screener.errors import ListError, ScreenerError
+from screener.hashing.hash import KINDS
 from screener.lists.hashlist import HashList
+from screener.screening.policy import Policy
 from screener.service.limits import read_body
 from screener.service.native.matching import check_json
 from screener.service.problems import Problem, json_response
@@ -32,7 +34,10 @@ _decode_opinion = msgspec.json.Decoder(OpinionText).decode
 
 
 async def show_lists(service: Service, _request: Request) -> Response:
-    """Return the lists in use, with their generations, ages, kinds and counts."""
+    """Return the lists in use, with their generations, ages, kinds and counts, and the policy's
+    settings for each.
+    """
+    policy = service.screener.policy
     lists = [
         {
             "name": hash_list.name,
@@ -41,10 +46,22 @@ async def show_lists(service: Service, _request: Request) -> Response:
             "age_s": int(hash_list.age_s()),
             "kinds": dict(hash_list.kinds),
             "states": dict(hash_list.states),
+            "mode": str(policy.of_list(hash_list.name).mode),
+            "ratio": policy.of_list(hash_list.name).ratio,
+            "radius": _find_radii(hash_list, policy),
         }
         for hash_list in service.screener.lists
     ]
-    return json_response({"lists": lists, "policy": service.screener.policy.fingerprint})
+    return json_response({"lists": lists, "policy": policy.fingerprint})
+
+
+def _find_radii(hash_list: HashList, policy: Policy) -> dict[str, int]:
+    """Return the radius of each kind of a list, except digests."""
+    return {
+        kind: policy.list_radius(hash_list.name, kind)
+        for kind in hash_list.kinds
+        if not KINDS[kind].digest
+    }
 
 
 async def give_opinion(service: Service, request: Request) -> Response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from typing import Annotated
 
@@ -10,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from screener.errors import HashError
+from screener.hashing import vpdq_value
 from screener.hashing.hash import Hash
 from screener.screening.result import SCHEMA, ListState, Result, Verdict
 from screener.service.limits import find_header, read_body
@@ -19,6 +21,7 @@ from screener.service.server import Service
 
 MAX_BODY_BYTES = 16 << 20
 MAX_ITEMS = 10_000
+MAX_HASHES = 100_000  # of all items, each frame of a vPDQ counted
 
 _HEAD = b'{"schema":%d,"input":' % SCHEMA
 
@@ -56,7 +59,7 @@ async def match(service: Service, request: Request) -> Response:
     with service.buffer.account() as account:
         body = await read_body(request, account, MAX_BODY_BYTES)
         items, is_single = _parse(body)
-        hashes = [_parse_hashes(number, item) for number, item in enumerate(items)]
+        hashes = _parse_items(items)
         names = [item.input for item in items]
         results = await service.matcher.match(hashes, names, lists)
     for result in results:
@@ -110,6 +113,25 @@ def _parse(body: bytes) -> tuple[list[Item], bool]:
         if b'"items"' in body[:200]:
             problem = str(error)
         raise Problem(400, "bad_request", problem) from None
+
+
+def _parse_items(items: list[Item]) -> list[list[Hash]]:
+    """Return the hashes of each item. Raises a Problem if one is malformed, or there are too many.
+
+    They are counted before they are parsed, and vPDQs, which have several codes, afterwards.
+    """
+    count = sum(len(item.hashes) for item in items)
+    hashes = [] if count > MAX_HASHES else [*itertools.starmap(_parse_hashes, enumerate(items))]
+    if count > MAX_HASHES or sum(map(_count_codes, itertools.chain(*hashes))) > MAX_HASHES:
+        raise Problem(
+            413, "too_many_hashes", f"a request may have {MAX_HASHES} hashes, counting each frame"
+            " of a vPDQ: send the items in several requests",
+        )  # fmt: skip
+    return hashes
+
+
+def _count_codes(hash_: Hash) -> int:
+    return len(hash_.value) // vpdq_value.PACKED.itemsize if hash_.kind.video else 1
 
 
 def _parse_hashes(number: int, item: Item) -> list[Hash]:

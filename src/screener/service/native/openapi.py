@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from screener.screening.list_policy import Mode
 from screener.screening.result import Reason, Verdict
 from screener.service.native.lists import OpinionText
 from screener.service.native.matching import Item, Items
@@ -233,7 +234,17 @@ _SCHEMAS = {
                 "type": "array",
                 "items": {
                     "type": "object",
-                    "required": ["name", "generation", "stamp", "age_s", "kinds", "states"],
+                    "required": [
+                        "name",
+                        "generation",
+                        "stamp",
+                        "age_s",
+                        "kinds",
+                        "states",
+                        "mode",
+                        "ratio",
+                        "radius",
+                    ],
                     "properties": {
                         "name": {"type": "string"},
                         "generation": {"type": "integer"},
@@ -241,6 +252,9 @@ _SCHEMAS = {
                         "age_s": {"type": "integer"},
                         "kinds": _OBJECT,
                         "states": _OBJECT,
+                        "mode": {"enum": [str(mode) for mode in Mode]},
+                        "ratio": {"type": "number"},
+                        "radius": _OBJECT,
                     },
                 },
             },

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
 import secrets
 from collections.abc import Iterator
 from dataclasses import replace
@@ -20,11 +19,11 @@ from screener.service.endpoint import VERDICT
 from screener.service.limits import Account, receive_upload, unless_gone
 from screener.service.native.multipart import is_multipart, parse_multipart
 from screener.service.problems import Problem, json_response
+from screener.service.protocol import BAD_ID, UPLOAD_ID
 from screener.service.server import Service
 
-_UPLOAD_ID = re.compile(r"[\w.:/@=+-]{1,200}", re.ASCII)
-
 _PIECE_BYTES = 1 << 20
+_NAMELESS = "nameless_part"
 
 # Of the Results of one request, the first of these decides.
 _ORDER = (Verdict.MATCH, Verdict.UNSCREENED, Verdict.NO_MATCH)
@@ -48,11 +47,8 @@ def find_ids(request: Request) -> list[str]:
     if not request.scope["query_string"]:
         return []
     ids: list[str] = request.query_params.getlist("id")
-    if len(set(ids)) < len(ids) or not all(map(_UPLOAD_ID.fullmatch, ids)):
-        raise Problem(
-            400, "bad_id", "an id has 1 to 200 letters, digits and ._:/@=+- and is given once",
-            close=True,
-        )  # fmt: skip
+    if len(set(ids)) < len(ids) or not all(map(UPLOAD_ID.fullmatch, ids)):
+        raise Problem(400, "bad_id", f"{BAD_ID}, and is given once", close=True)
     return ids
 
 
@@ -71,7 +67,12 @@ async def hook(service: Service, request: Request) -> Response:
 
     204: no match. 451: a match. 422: something was not screened. No other status is a verdict.
     """
-    results = await _screen_body(service, request)
+    try:
+        results = await _screen_body(service, request)
+    except Problem as problem:
+        if problem.code == _NAMELESS:
+            problem.status = 422
+        raise
     response = _answer_by_status(results)
     if service.reverse is not None:
         response.headers["Upload-Id"] = ", ".join(result.input or "" for result in results)
@@ -123,16 +124,24 @@ async def _screen_body(service: Service, request: Request) -> list[Result]:
 def _find_files(
     content_type: str, body: bytes | FileIO, account: Account
 ) -> Iterator[tuple[str | None, bytes]]:
-    """Yield the name and content of each file of a form; raise a Problem if it has none."""
+    """Yield the name and content of each file of a form.
+
+    Raises a Problem if it has none, or a part without a file name: that may be a file that would
+    not be screened.
+    """
     if isinstance(body, FileIO):
         account.take(os.fstat(body.fileno()).st_size)  # the parts are copies
         parts = parse_multipart(content_type, iter(partial(body.read, _PIECE_BYTES), b""))
     else:
         parts = parse_multipart(content_type, [body])
-    files = [part for part in parts if part.filename is not None]
-    if not files:
-        raise Problem(400, "no_file", "the form has no file: a part with a file name")
-    for part in files:
+    if not parts:
+        raise Problem(400, "no_file", "the form has no file")
+    for number, part in enumerate(parts):
+        if part.filename is None:
+            raise Problem(
+                400, _NAMELESS, f"part {number} of the form has no file name: give it one if it is"
+                " a file, else leave it out",
+            )  # fmt: skip
         yield part.filename, part.content
 
 
