@@ -1,4 +1,4 @@
-"""A client of HTTP that costs little: connections that stay open, each asking one thing at a time."""
+"""A client of HTTP that costs little: connections that stay open, one request at a time each."""
 
 from __future__ import annotations
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import platform
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -49,6 +51,21 @@ def test_the_kernels_there_are() -> None:
     names = _core.kernels()
     assert names == [name for name in NAMES if name in names]
     assert names[-1] == "scalar"
+
+
+def test_the_kernels_are_those_that_the_processor_has() -> None:
+    """As the system lists its features; none is lost by the compiler that built the core."""
+    cpuinfo = Path("/proc/cpuinfo")
+    if platform.machine() != "x86_64" or not cpuinfo.exists():
+        pytest.skip("only Linux on x86-64 lists these features")
+    (line, *_) = (line for line in cpuinfo.read_text().splitlines() if line.startswith("flags"))
+    there = set(line.split())
+    wanted = ["scalar"]
+    if {"avx2", "fma", "popcnt"} <= there:
+        wanted.insert(0, "avx2")
+    if {f"avx512{part}" for part in ("f", "bw", "dq", "vl", "_vpopcntdq", "_bitalg")} <= there:
+        wanted.insert(0, "avx512")
+    assert _core.kernels() == wanted
 
 
 @pytest.mark.parametrize("kernel", NAMES)

@@ -19,11 +19,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import httpx
 import pytest
-import yaml
 from paths import REPOSITORY
 from pool_accidents import until
-
-from screener.cli.serve import serve
 
 EXAMPLES = REPOSITORY / "examples"
 NOWHERE = "http://127.0.0.1:9"  # nothing listens there
@@ -307,39 +304,3 @@ def test_the_labeler_screens_nothing_else(network, server, files):
     network.blobs[cid] = files["listed"]
     assert label(network, NOWHERE, cid) == 2
     assert network.events == []
-
-
-def check_options(arguments):
-    """The command `serve` has all options of a command line."""
-    known = {name for option in serve.params for name in option.opts}
-    named = {re.match(r"--[a-z-]+", one)[0] for one in arguments if one.startswith("--")}
-    assert named
-    assert named <= known
-
-
-def test_the_unit_of_systemd(tmp_path):
-    """`systemd-analyze` finds no fault, and the command has its options."""
-    text = (EXAMPLES / "deploy/screener.service").read_text()
-    (start,) = re.findall(r"^ExecStart=(.*)$", text, re.MULTILINE)
-    program, command, *arguments = start.split()
-    assert (program, command) == ("/opt/screener/bin/screener", "serve")
-    check_options(arguments)
-    analyze = shutil.which("systemd-analyze")
-    if analyze is None:
-        pytest.skip("systemd-analyze is not installed: the unit is not checked")
-    # The command need not be installed where tests run.
-    unit = tmp_path / "screener.service"
-    unit.write_text(text.replace(program, sys.executable).replace("/usr/bin/curl", sys.executable))
-    done = subprocess.run([analyze, "verify", unit], capture_output=True, text=True)
-    assert (done.returncode, done.stderr) == (0, "")
-
-
-def test_the_compose_file():
-    """It is YAML, its command has its options, and its build exists."""
-    (service,) = yaml.safe_load((EXAMPLES / "deploy/compose.yaml").read_text())["services"].values()
-
-    assert service["command"][0] == "serve"
-    check_options(service["command"])
-    build = (EXAMPLES / "deploy" / service["build"]["context"]).resolve()
-    assert build == REPOSITORY
-    assert (build / service["build"]["dockerfile"]).is_file()

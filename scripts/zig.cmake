@@ -1,0 +1,11 @@
+# Compiles with Zig's Clang for the system that ZIG_TARGET names, such as aarch64-linux-gnu.2.28; ZIG is
+# the program. Zig links its own libc++ into the module, so that a wheel asks for no other.
+set(CMAKE_SYSTEM_NAME Linux)
+string(REGEX MATCH "^[^-]+" CMAKE_SYSTEM_PROCESSOR "$ENV{ZIG_TARGET}")
+set(CMAKE_CXX_COMPILER "$ENV{ZIG}" c++ -target "$ENV{ZIG_TARGET}")
+# CMAKE_AR cannot be two words.
+set(CMAKE_CXX_ARCHIVE_CREATE "\"$ENV{ZIG}\" ar qcD <TARGET> <OBJECTS>")
+set(CMAKE_CXX_ARCHIVE_APPEND "\"$ENV{ZIG}\" ar qD <TARGET> <OBJECTS>")
+set(CMAKE_CXX_ARCHIVE_FINISH "")
+# Otherwise each check of the compiler links, for which Zig would build its libc++ without optimizing.
+set(CMAKE_TRY_COMPILE_TARGET_TYPE STATIC_LIBRARY)
