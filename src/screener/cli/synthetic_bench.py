@@ -34,7 +34,7 @@ _SINGLES: Final = 200_000  # distinct queries, which no run asks twice
 _BATCHES: Final = (10_000, 100_000)
 _MIN_BATCH: Final = 16
 _MAX_COMPARED: Final = 200  # queries that are answered by NumPy too
-_MAX_COMPARED_CODES: Final = 40_000_000  # in all of them together
+_MAX_COMPARED_CODES: Final = 100_000_000  # in all of them together
 _LINE_GROUP: Final = 20  # queries whose cache lines are read in one call
 _HINTS: Final = (("t0", 64), ("t1", 128), ("nta", 64))  # and the lines that they are ahead
 
@@ -77,10 +77,13 @@ class SyntheticReport:
     Attributes:
         codes, bits, radius: The number of codes, their width, and the radius.
         machine: The processor, cores, memory and versions.
+        load: The number of processes that were running or waiting to run before.
         build_s, build_threads: The time to build the index, and its threads.
         index_bytes: The memory of the index, its codes included.
         peak_bytes: The peak memory of this process, with all contestants.
-        compared: The number of queries of which all contestants gave the same answers.
+        compared: The number of queries of which all contestants gave the same answers, half of
+            them hits.
+        found: The codes in these answers.
         left_out: Why FAISS was not measured, or None.
         code_bytes: The bytes that a linear scan reads.
         lines: The cache lines that a look-up reads on average, or None if it scans.
@@ -91,11 +94,13 @@ class SyntheticReport:
     bits: int
     radius: int
     machine: dict[str, str | int]
+    load: float
     build_s: float
     build_threads: int
     index_bytes: int
     peak_bytes: int
     compared: int
+    found: int
     left_out: str | None
     code_bytes: int
     lines: float | None
@@ -155,7 +160,7 @@ def measure_synthetic(
     Raises IndexFileError if an answer differs from that of a full comparison.
     """
     steps = Steps(progress, None)
-    cores = count_cores()
+    cores, load = count_cores(), os.getloadavg()[0]
     rng = np.random.default_rng(_SEED)
     codes = rng.integers(0, 256, (count, _BYTES), np.uint8)
     start = time.perf_counter()
@@ -169,7 +174,7 @@ def measure_synthetic(
     }
     compared = min(_MAX_COMPARED, max(2, _MAX_COMPARED_CODES // count // 2))
     some = np.concatenate([queries["hit"][:compared], queries["miss"][:compared]])
-    _check_answers(index, some, radius)
+    found = _check_answers(index, some, radius)
     faiss, left_out = _build_faiss(index, some, radius)
     steps.add()
     floor = _Floor(index, queries["miss"], radius)
@@ -185,11 +190,13 @@ def measure_synthetic(
         bits=8 * _BYTES,
         radius=radius,
         machine=_describe_machine(cores, faiss),
+        load=round(load, 2),
         build_s=round(build_s, 3),
         build_threads=cores,
         index_bytes=index.nbytes,
         peak_bytes=_read_peak_bytes(),
         compared=len(some),
+        found=found,
         left_out=left_out,
         code_bytes=index.codes.nbytes,
         lines=floor.lines,
@@ -207,8 +214,8 @@ def _flip(rng: np.random.Generator, codes: Codes, most: int) -> Codes:
     return codes
 
 
-def _check_answers(index: HammingIndex, queries: Codes, radius: int) -> None:
-    """Compare single and batched answers with a full comparison by NumPy."""
+def _check_answers(index: HammingIndex, queries: Codes, radius: int) -> int:
+    """Compare single and batched answers with a full comparison; return the number of hits."""
     wide = index.codes.view(np.uint64)
     found = []
     for number, query in enumerate(queries.view(np.uint64)):
@@ -224,6 +231,7 @@ def _check_answers(index: HammingIndex, queries: Codes, radius: int) -> None:
     batched = _to_pairs(*index.search(queries, radius=radius, threads=2))
     if not (np.array_equal(np.concatenate(single), expected) and np.array_equal(batched, expected)):
         raise IndexFileError("answers differ from a full comparison: this build cannot be trusted")
+    return len(expected)
 
 
 def _to_pairs(offsets: Any, rows: Any, distances: Any) -> Pairs:
@@ -282,7 +290,9 @@ def _list_own(
         ]
     for size in _BATCHES:
         for name, codes in queries.items():
-            fitting = _fit_batch(lambda some: ask(some), codes, size, seconds)
+            plan = index.explain(radius=radius, queries=size)
+            each = plan.flat if plan.way == "flat" else plan.tables
+            fitting = _fit_batch(each, size, seconds)
             if fitting < size and size != _BATCHES[0]:
                 continue  # it would be the smaller one again
             way = index.explain(radius=radius, queries=fitting).way
@@ -303,18 +313,16 @@ def _list_faiss(faiss: _Faiss, codes: Codes, cores: int, seconds: float) -> list
     """Return FAISS's searches. It compares every code, so hits and misses take equally long."""
     single = partial(_run_singles, lambda query: faiss.search(query[np.newaxis]), list(codes), 1)
     made = [_Contestant("faiss", "single", None, 1, 1, None, single)]
-    size = _fit_batch(faiss.search, codes, _BATCHES[0], seconds)
+    best = max(_repeat(lambda _: faiss.search(codes[:1]), 0, 0.0) for _ in range(3))
+    size = _fit_batch(1 / best, _BATCHES[0], seconds)
     for number in sorted({1, cores}):
         run = partial(_run_batches, partial(faiss.search, threads=number), _split(codes, size))
         made.append(_Contestant("faiss", "batch", None, size, number, None, run))
     return made
 
 
-def _fit_batch(ask: Callable[[Codes], Any], codes: Codes, size: int, seconds: float) -> int:
-    """Return the size of a batch that fits into a turn, at most `size`."""
-    start = time.perf_counter()
-    ask(codes[-_MIN_BATCH:])
-    each = (time.perf_counter() - start) / _MIN_BATCH
+def _fit_batch(each: float, size: int, seconds: float) -> int:
+    """Return the size of a batch that fits into a turn, of queries that take `each` seconds."""
     return int(min(size, max(_MIN_BATCH, seconds / 60 / each)))
 
 

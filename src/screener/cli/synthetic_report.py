@@ -27,12 +27,17 @@ _GROUPS: Final = {
 _STYLE: Final = """
 main { max-width: 70rem } td:first-child { overflow-wrap: normal }
 .wide td, .wide thead th { white-space: nowrap } th.n { text-align: right }
-th.group { font-weight: 600; padding-top: .8rem } .chart .name { text-anchor: end }
+th.group { font-weight: 600; padding-top: .8rem } .figures { margin-top: 1rem }
+.wide .chart { min-width: 44rem } .chart .name { text-anchor: end } .chart text { font-size: 12px }
 .chart rect.faiss { fill: var(--open) } .chart rect.floor { fill: var(--soft) }
 """
 _NOT_SHOWN: Final = (
     "Not shown: a real list, whose codes have neighbours and are searched more slowly"
-    " (`screener bench LIST`); a list on a cold disk; and what other programs take from this one."
+    " (`screener bench LIST`), and a list on a cold disk."
+)
+_BUSY: Final = (
+    "Other programs were running: every figure is worse than this machine's, except the medians of"
+    " single calls."
 )
 
 
@@ -87,9 +92,9 @@ def render_page(report: SyntheticReport) -> str:
         f"{''.join(f'<p>{text(line)}</p>' for line in _describe(report))}\n"
         f'<div class="figures">{figures}</div>\n'
         "<section><h2>Look-ups a second</h2>"
-        f"{draw_log_bars(rates, 'look-ups a second')}</section>\n"
+        f'<div class="wide">{draw_log_bars(rates, "look-ups a second")}</div></section>\n'
         "<section><h2>Microseconds of a single call, p50 to p99</h2>"
-        f"{draw_log_bars(times, 'microseconds')}</section>\n"
+        f'<div class="wide">{draw_log_bars(times, "microseconds")}</div></section>\n'
         f"<section><h2>All figures</h2>{_render_table(report)}{notes}</section>"
         "</main></body></html>\n"
     )
@@ -113,8 +118,9 @@ def _describe(report: SyntheticReport) -> list[str]:
         f" ({rate:,.0f} codes a second); {report.index_bytes / 1e6:,.1f} MB,"
         f" {report.index_bytes / report.codes:.0f} bytes a code;"
         f" peak of this process {report.peak_bytes / 1e6:,.0f} MB",
-        f"answers compared first: {counted(report.compared, 'query', 'queries')}, all as a full"
-        f" comparison by NumPy{' and FAISS' if report.left_out is None else ''} found them",
+        f"answers compared: {counted(report.compared, 'query', 'queries')} with"
+        f" {counted(report.found, 'hit')}, equal to a full comparison by NumPy"
+        f"{' and to FAISS' if report.left_out is None else ''}",
     ]
 
 
@@ -127,6 +133,7 @@ def _explain(report: SyntheticReport) -> list[str]:
         f"cache lines: what a look-up has to read{lines}, in its order, with the best of three"
         " prefetch hints; all codes: what a scan of every code has to read",
         *([report.left_out] if report.left_out else []),
+        *([_BUSY] if report.load > int(report.machine["cores"]) / 2 else []),
         _NOT_SHOWN,
     ]
 
@@ -157,7 +164,7 @@ def _list_figures(report: SyntheticReport) -> list[tuple[str, str]]:
         (f"{reads * report.code_bytes / 1e9:.1f} GB/s", "read from the codes"),
     ]
     times = report.times_faiss(single)
-    return figures if times is None else [*figures, (f"{times:,.0f} ×", "FAISS, single")]
+    return figures if times is None else [*figures, (f"{times:,.0f} ×", "as fast as FAISS, single")]
 
 
 def _group_rows(report: SyntheticReport) -> list[tuple[str, list[_Row]]]:
@@ -190,7 +197,8 @@ def _label(report: SyntheticReport, speed: Speed) -> str:
 
 
 def _name_bar(row: _Row) -> str:
-    return f"{row.label}, {counted(row.speed.threads, 'thread')}"
+    prefix = {"screener": "", "faiss": "FAISS, ", "floor": "floor: "}[row.speed.engine]
+    return f"{prefix}{row.label}, {counted(row.speed.threads, 'thread')}"
 
 
 def _format_us(us: float | None) -> str:
