@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from drawn_videos import clip
 from exif_blocks import exif_block
-from picture_bytes import jpeg, png, saved, several
+from picture_bytes import jpeg, png, several
 from PIL import Image, ImageEnhance
 
 import screener._core as _core
