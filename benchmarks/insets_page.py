@@ -148,12 +148,13 @@ def time_table(rows: Sequence[Row]) -> str:
     """Return what insets cost, beside decoding."""
     lines = [
         [row["picture"], row["effort"], *(row[f"{name}_ms"] for name in ("decoding", "off", "on")),
-         row["insets_over_decoding"]]
+         *(row[f"{name}_over_decoding"] for name in ("insets", "most", "exact"))]
         for row in rows
         if row["effort"] == Effort.EVIDENCE or "phone" in row["picture"]
     ]  # fmt: skip
     head = ["picture", "effort", "decoding, ms", "no insets, ms", "insets, ms"]
-    return tables.table([*head, "insets over decoding"], lines)
+    ratios = ["insets over decoding", "at most", "hashed exactly"]
+    return tables.table([*head, *ratios], lines)
 
 
 def text(rows: Sequence[Row]) -> str:

@@ -96,8 +96,8 @@ bool is_near(const Inset& a, const Inset& b) {
          std::abs(a.y[0] - b.y[0]) <= down && std::abs(a.y[2] - b.y[2]) <= down;
 }
 
-// The cells of a grid, without those that show next to nothing. The more of them were found before,
-// the likelier are the others.
+// The cells of a grid. The more of them were found before, the likelier are the others, also plain
+// ones.
 std::vector<Inset> cells_of(const Axis& across, const Axis& down, const Parts& found,
                             const Small& s, const Pixels& p) {
   const auto columns = across.places(static_cast<double>(p.width));
@@ -112,7 +112,9 @@ std::vector<Inset> cells_of(const Axis& across, const Axis& down, const Parts& f
       const double right = x + across.side(), bottom = y + down.side();
       const auto shrunk = [&](double at) { return static_cast<int64_t>(at) / s.factor; };
       const Box box{shrunk(x), shrunk(y), shrunk(right), shrunk(bottom), 0};
-      cells.push_back({{x, right, right, x}, {y, y, bottom, bottom}, score * liveliness(s, box)});
+      cells.push_back({{x, right, right, x},
+                       {y, y, bottom, bottom},
+                       score * std::max(share, liveliness(s, box))});
     }
   return cells;
 }
@@ -143,7 +145,7 @@ void complete_grids(std::vector<Inset>& parts, const Small& s, const Pixels& p) 
                                     [&](const Inset& part) { return is_near(cell, part); });
     if (known != parts.end())
       known->score = std::max(known->score, cell.score);
-    else if (cell.score > 0)
+    else
       parts.push_back(cell);
   }
 }
