@@ -124,7 +124,7 @@ def test_a_faiss_with_other_answers_is_left_out_aloud(cores, brute_faiss, monkey
     brute_faiss.IndexBinaryFlat = None
     assert "FAISS cannot be used: TypeError" in explain()
     monkeypatch.setitem(sys.modules, "faiss", None)
-    assert "pip install faiss-cpu" in explain()
+    assert "pip install 'faiss-cpu'" in explain()
 
 
 def test_the_table_and_the_json_have_the_same_figures(monkeypatch, brute_faiss):

@@ -265,7 +265,7 @@ def _build_faiss(
         built = _Faiss(faiss, index.codes, radius)
         offsets, distances, rows = built.search(queries)
     except ImportError:
-        return None, "FAISS is not installed: `pip install faiss-cpu` to compare with it"
+        return None, "FAISS is not installed: pip install 'faiss-cpu' to compare with it"
     except Exception as error:  # whatever another library raises
         return None, f"FAISS cannot be used: {type(error).__name__}"
     ours = _to_pairs(*index.search(queries, radius=radius))
