@@ -1,4 +1,4 @@
-"""A client of HTTP that costs little: connections that stay open, each with one request at a time."""
+"""A client of HTTP that costs little: open connections, each with one request at a time."""
 
 from __future__ import annotations
 
