@@ -1,4 +1,4 @@
-"""A client of HTTP that costs little: connections that stay open, one request at a time each."""
+"""A client of HTTP that costs little: open connections, each with one request at a time."""
 
 from __future__ import annotations
 

@@ -308,7 +308,7 @@ def main() -> None:
     parser.add_argument("--list", type=Path, help="a list that stays for further runs")
     parser.add_argument("--into", type=Path, help="write the tables into this docs folder")
     arguments = parser.parse_args()
-    records, requests, files, rounds = 1_000_000, 4_000, 800, 9
+    records, requests, files, rounds = 1_000_000, 2_000, 400, 9
     if arguments.small:
         records, requests, files, rounds = 20_000, 200, 40, 3
     values = lists.drawn(records, ("pdq",))

@@ -1,7 +1,9 @@
 """Result lines become the Results that they were made of, or an error."""
 
 import json
+from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -102,6 +104,14 @@ def test_a_line_becomes_the_result_that_it_was_made_of(result):
 
     assert read_result(line) == result
     assert read_result(line.encode()).to_json() == line
+
+
+@given(results(), st.sampled_from(["\ud800", np.str_("a")]), st.sampled_from([np.float64(0.5), 2]))
+def test_a_line_has_what_json_can_write(result, text, number):
+    """Also half of a pair of surrogates, and subclasses of text and numbers."""
+    odd = replace(result, input=text, detail=text, seconds=number)
+
+    assert json.loads(odd.to_json()) == json.loads(json.dumps(odd.to_dict()))
 
 
 @pytest.fixture

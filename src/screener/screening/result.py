@@ -360,7 +360,12 @@ class Result:
     def to_json(self) -> str:
         """Return the result line as JSON, without a line break."""
         input_fields = _encode(self._input_fields())[:-1]
-        hits = "".join([f',"{name}":[{_encode_items(some)}]' for name, some in self._hit_fields()])
+        hits = "".join(
+            [
+                f',"{name}":[{_encode_items(some) if some else ""}]'
+                for name, some in self._hit_fields()
+            ]
+        )
         extra = "" if self.extra is None else f',"extra":{_encode(self.extra)}'
         decision = _encode_decision(self.lists, self.policy, self.versions)
         seconds = "" if self.seconds is None else f',"seconds":{_encode(self.seconds)}'

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 import traceback
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from importlib import import_module
 
@@ -64,10 +64,10 @@ async def _answer_http_error(request: Request, error: Exception) -> Response:
 class Table(BaseRoute):
     """The routes without parameters by path and method, so that no other is tried before them."""
 
-    def __init__(self, routes: Iterable[BaseRoute]) -> None:
+    def __init__(self, routes: Sequence[BaseRoute]) -> None:
         self._routes = {
             (route.path, method): route
-            for route in routes
+            for route in reversed(routes)  # of two, the first counts
             if isinstance(route, Route) and not route.param_convertors
             for method in route.methods or ()
         }
