@@ -5,9 +5,30 @@ import asyncio
 import pytest
 
 from screener import HashList
-from screener.errors import ListError
+from screener.errors import ListError, WorkerError
 from screener.service.server import Service
 from screener.service.settings import Settings
+
+
+@pytest.mark.parametrize(
+    ("error", "problems"),
+    [(WorkerError("none starts"), []), (ListError("gone"), ["list_unavailable"])],
+)
+def test_a_newer_generation_that_cannot_be_used(tmp_path, monkeypatch, error, problems):
+    """The old one stays; the service is not ready if the list is at fault, but not if workers of
+    other kinds do not start.
+    """
+    made = HashList.create(tmp_path / "known.list")
+    service = Service(Settings(lists=(made.path,), jobs=1))
+
+    def fail(_screener):
+        raise error
+
+    monkeypatch.setattr("screener.service.server._open_newest", fail)
+    with pytest.raises(type(error)):
+        asyncio.run(service.refresh())
+    assert service.find_problems() == problems
+    assert service.screener.lists[0].generation == made.generation
 
 
 def test_changes_of_lists_wait_for_one_another(tmp_path):

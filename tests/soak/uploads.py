@@ -264,6 +264,8 @@ def check_flat(samples: list[Sample], figures: dict[str, object]) -> None:
 def check_end(load: Load, before: Sample) -> None:
     """Compare counts with the server's own, stop it, and look for what it left."""
     server = load.server
+    newest = HashList.open(load.known).generation
+    until(lambda: server.get("/v1/lists")[1]["lists"][0]["generation"] == newest, SECONDS)
     until(lambda: Sample.take(server.process.pid).files <= before.files + MORE_FILES, SECONDS)
     text = server.client.get("/metrics").text
     counted = {}

@@ -154,7 +154,8 @@ class Service:
         try:
             await self.change_lists(_open_newest)
         except Exception as error:  # if a list is too old, `check` reports it
-            self._lists_open = isinstance(error, PolicyError)
+            # Nor are lists at fault if workers of other kinds do not start.
+            self._lists_open = isinstance(error, PolicyError | WorkerError)
             raise
         self._lists_open = True
 
