@@ -24,7 +24,7 @@ sys.path.insert(0, str(REPOSITORY / "tests/support"))
 
 from containerfile import Stage, read_stages  # noqa: E402
 
-CERTIFICATES = "etc/ssl/certs/ca-certificates.crt"
+CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 MAX_START_SECONDS = 300
 PICTURE = REPOSITORY / "fixtures/images/kiosk-mirrored.jpg"
 # Mounts over a root, and then becomes the user: what `docker run --read-only --tmpfs /tmp` does.
@@ -44,16 +44,17 @@ def make_root(base: str, folder: Path) -> None:
     suite = base.partition(":")[2].removesuffix("-slim")
     call = ["mmdebstrap", "--quiet", "--variant=minbase", suite, str(folder)]
     subprocess.run(call, check=True)
-    for name in (CERTIFICATES, "etc/resolv.conf", "etc/hosts"):  # for steps that use the network
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(Path("/") / name, folder / name)
+    # For steps that use the network; this machine may trust an authority of its own.
+    for source in (CERTIFICATES, Path("/etc/resolv.conf"), Path("/etc/hosts")):
+        target = folder / "host.crt" if source == CERTIFICATES else folder / source.relative_to("/")
+        shutil.copy(source, target)
 
 
 def run_steps(stage: Stage, root: Path, roots: dict[str, Path]) -> None:
     """Run each RUN and COPY of a stage in its root."""
-    kept = ("PIP_", "SSL_", "LANG")
-    environment = {name: text for name, text in os.environ.items() if name.startswith(kept)}
-    environment |= {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "DEBIAN_FRONTEND": "noninteractive"}
+    environment = {name: text for name, text in os.environ.items() if name.startswith("PIP_")}
+    environment |= {"PIP_CERT": "/host.crt", "DEBIAN_FRONTEND": "noninteractive"}
+    environment["PATH"] = "/usr/sbin:/usr/bin:/sbin:/bin"
     for name, text in stage.instructions:
         if name in ("RUN", "COPY"):
             print(f"== {name} {text}", flush=True)
