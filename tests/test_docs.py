@@ -304,6 +304,7 @@ def test_tables_that_are_written_by_hand_have_the_figures_of_their_receipts():
 
 def test_the_page_on_upgrades_has_the_numbers_of_the_formats():
     """A format whose number rises is noticed here: its row says what users must do."""
+    from screener.hotline.casebook import case_database
     from screener.index import layout
     from screener.lists.store import schema
     from screener.media.image import pixels
@@ -320,6 +321,7 @@ def test_the_page_on_upgrades_has_the_numbers_of_the_formats():
         str(layout.VERSION),
         str(result.SCHEMA),
         str(chain.VERSION),
+        str(case_database.FORMAT_VERSION),
         f"pixels {pixels.VERSION}",
     ]
 

@@ -7,7 +7,9 @@ release with the version under test.
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
+import re
 import shutil
 import tarfile
 from pathlib import Path
@@ -18,6 +20,7 @@ import numpy as np
 from command_process import screener
 
 from screener import HammingIndex, HashList, Policy, SegmentedIndex
+from screener.hotline.desk import Desk
 from screener.service.keys import Keys, Role, add_key
 
 FIXTURES = Path(__file__).resolve().parents[2] / "fixtures"
@@ -30,6 +33,18 @@ pixels = 1000000
 [lists.known]
 mode = "shadow"
 """
+PARTNERS = """[hotline]
+name = "A hotline"
+contact = "duty@hotline.example"
+zone = "UTC"
+legal_basis = "a law"
+tlp = "GREEN"
+[partners.meta]
+name = "Meta"
+folder = "to/meta"
+languages = ["en"]
+kinds = ["pdq", "md5"]
+"""
 
 
 def release(folder: Path) -> None:
@@ -39,7 +54,7 @@ def release(folder: Path) -> None:
     with TemporaryDirectory() as place:
         _write(Path(place))
         with tarfile.open(archive, "w:xz") as packed:
-            packed.add(place, "", filter=_without_owner)
+            packed.add(place, ".", filter=_without_owner)
     answers = {part: answer(part, archive) for part in ANSWERS}
     (folder / "expected.json").write_text(json.dumps(answers, indent=1) + "\n")
 
@@ -67,13 +82,13 @@ def _write(folder: Path) -> None:
     _run(folder, "import", "known.csv", "--into", "known.list", "--source", "demo", "--by", "ann")
     opinion = ("--state", "disputed", "--by", "ben", "--reason", "a drawing")
     _run(folder, "opinion", "known.list", "demo-0002", "--source", "demo", *opinion)
-    scan = ("scan", "inputs", "--list", "known.list", "--jobs", "1")
-    files = ("-o", "results.jsonl", "--audit", "decisions.audit", "--cache", "hashes.cache")
+    scan = ("scan", "inputs", "--list", "known.list", "--jobs", "1", "--keep", "36525", "--cache")
+    files = ("hashes.cache", "-o", "results.jsonl", "--audit", "decisions.audit")
     _run(folder, *scan, *files, code=1)
-    weights = ("--cache", "weights.cache", "--cache-weights", "-o", "unused.jsonl")
-    _run(folder, *scan, *weights, code=1)
+    _run(folder, *scan, "weights.cache", "--cache-weights", "-o", "unused.jsonl", code=1)
     (folder / "unused.jsonl").unlink()
     shutil.rmtree(folder / "inputs")
+    _write_hotline(folder)
     codes = _draw_codes()
     HammingIndex.build(codes[:200]).save(folder / "codes.idx")
     grown = SegmentedIndex.create(folder / "codes", bits=256).add(codes[:100]).add(codes[100:])
@@ -81,6 +96,25 @@ def _write(folder: Path) -> None:
     (folder / "policy.toml").write_text(POLICY)
     secret = add_key(folder / "keys.json", "proxy", [Role.SCREEN, Role.METRICS])
     (folder / "secret.txt").write_text(secret)  # of nothing but these files
+
+
+def _write_hotline(folder: Path) -> None:
+    """Make a hotline with a case that two analysts assessed and a partner was asked about."""
+    _run(folder, "hotline", "create", "hotline")
+    (folder / "hotline/settings.toml").write_text('analysts = ["amina", "badr"]\n')
+    (folder / "hotline/partners.toml").write_text(PARTNERS)
+    shutil.copy(FIXTURES / "images/bridge.jpg", folder / "item.jpg")
+    report = ("--to", "hotline/hotline.pub", "--my-image", "item.jpg", "-o", "report.sealed")
+    _run(folder, "report", "create", *report)
+    store = ("--store", "hotline", "--by")
+    _run(folder, "case", "import", "report.sealed", *store, "amina")
+    (case,) = re.findall(r"C-\w+", _run(folder, "case", "list", *store[:2]))
+    assess = ("case", "assess", case, "--outcome", "illegal", "--file", "item.jpg")
+    _run(folder, *assess, "--basis", "seen", "--reason", "seen", *store, "amina")
+    _run(folder, *assess, "--reason", "seen too", *store, "badr")
+    _run(folder, "case", "notify", case, "--partner", "meta", "--reason", "there", *store, "badr")
+    for name in ("item.jpg", "report.sealed"):
+        (folder / name).unlink()
 
 
 def _leave_out(_: str, names: list[str]) -> list[str]:
@@ -187,7 +221,23 @@ def answer_policy(folder: Path) -> Any:
     return [policy.radius["pdq"], policy.max_list_age, policy.limits.pixels, known.mode]
 
 
+def answer_hotline(folder: Path) -> Any:
+    """Show the case, match its item, read the log, and close the case."""
+    _run(folder, "upgrade", "hotline/hotline.list")
+    (case,) = re.findall(r"C-\w+", _run(folder, "case", "list", "--store", "hotline"))
+    states = [str(one.state) for one in Desk.open(folder / "hotline").cases()]
+    digest = hashlib.md5((FIXTURES / "images/bridge.jpg").read_bytes()).hexdigest()
+    match = ("match", "--list", "hotline/hotline.list")
+    matched = json.loads(_run(folder, *match, code=1, input=f"md5 {digest} - item\n"))
+    _run(folder, "audit", "verify", "hotline/cases.audit")
+    close = ("case", "close", case, "--state", "removed", "--by", "badr", "--reason", "by phone")
+    _run(folder, *close, "--store", "hotline")
+    states += [str(one.state) for one in Desk.open(folder / "hotline").cases()]
+    return [case, states, matched["verdict"], [hit["kind"] for hit in matched["matches"]]]
+
+
 ANSWERS = {
+    "hotline": answer_hotline,
     "list": answer_list,
     "cache": answer_cache,
     "index": answer_index,
