@@ -109,7 +109,11 @@ def test_messages_name_extras_by_how_a_checkout_installs_them():
     }
 
     there = set(importlib.metadata.metadata("screener").get_all("Provides-Extra"))
-    assert asked == there & asked == {"cloud", "heif", "video", "sign", "edge", "ray", "hotline"}
+    assert (
+        asked
+        == there & asked
+        == {"arrow", "cloud", "heif", "video", "sign", "edge", "ray", "hotline"}
+    )
     assert installation.format_install("hotline") == "pip install '.[hotline]'"
     assert "(pip install '.[heif]' in a checkout)" in installation.describe_extra("heif")
     by_hand = [path for path, text in sources.items() if re.search(r"pip install [^.'{`]", text)]
