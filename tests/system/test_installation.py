@@ -110,7 +110,7 @@ def test_messages_name_extras_by_how_they_are_installed():
     }
 
     there = set(importlib.metadata.metadata("media-screener").get_all("Provides-Extra"))
-    wanted = {"heif", "video", "hashes", "cloud", "sign", "edge", "ray", "hotline"}
+    wanted = {"heif", "video", "hashes", "arrow", "cloud", "sign", "edge", "ray", "hotline"}
     wanted |= {"client", "serve"}
     assert asked == there & asked == wanted
     assert installation.format_install("hotline") == "pip install 'media-screener[hotline]'"

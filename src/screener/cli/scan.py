@@ -25,14 +25,17 @@ from screener.cli.option_types import OUTPUT, OneOf
 from screener.cli.options import JOBS, number_from
 from screener.cli.summary import Tally
 from screener.errors import PolicyError, counted, printable
+from screener.media.remote.url import is_url
 from screener.reporting.output import JsonLines, ResumedJsonLines, claim_jsonl, claim_resumed
 from screener.scanning.cache.hash_cache import HashCache, check_keep
+from screener.scanning.inputs.cells import Column
 from screener.scanning.inputs.expand import count_files, parse_arguments
 from screener.scanning.scan import check_classic
 from screener.scanning.scan import scan as scan_files
 from screener.screening.policy import Effort
 from screener.screening.result import Result
 from screener.screening.screener import Screener
+from screener.system.installation import describe_extra, is_available
 
 _HASHED_AGAIN = "hashed_again"  # a metric of scans
 
@@ -73,6 +76,15 @@ KEEP = click.option(
     " they are a blurred picture. With --no, erase them. A new cache stores none.",
 )  # fmt: skip
 @KEEP
+@click.option(
+    "--column",
+    metavar="NAME",
+    help="Screen each row of Parquet files: the bytes in this column, such as `data` or"
+    " `image.bytes`.",
+)
+@click.option(
+    "--id-column", metavar="NAME", help="Name the rows by this column (default: FILE#ROW)."
+)
 @JOBS
 @click.option(
     "--unordered", is_flag=True, help="Write results as they arrive; read files in disk order."
@@ -92,8 +104,8 @@ KEEP = click.option(
 @click.option("--json-progress", is_flag=True, help="Print progress as JSON on standard error.")
 def scan(
     paths: tuple[str, ...], options: DecisionOptions, resume: Path | None, cache: Path | None,
-    cache_weights: bool | None, keep: float | None, jobs: int | None, unordered: bool, engine: str,
-    address: str | None, json_progress: bool,
+    cache_weights: bool | None, keep: float | None, column: str | None, id_column: str | None,
+    jobs: int | None, unordered: bool, engine: str, address: str | None, json_progress: bool,
 ) -> int:  # fmt: skip
     """Screen files, folders and archives; one JSON line per file.
 
@@ -111,6 +123,9 @@ def scan(
     The exit code covers all valid lines of the file, old and new. It is 3 if no input was found:
     a folder that is not mounted, or a `find` that failed, clears nothing.
 
+    A URL such as s3://bucket/uploads/ names an object or all objects below it; credentials are
+    those that fsspec finds. With --column, each row of Parquet files is an input.
+
     With --engine ray, the nodes of a Ray cluster open the files, at the same paths on each. Lists
     stay on this machine.
 
@@ -119,6 +134,8 @@ def scan(
       screener scan photo.jpg --list known.list
       screener scan uploads/ --list known.list --list known.csv -o results.jsonl --jobs 4
       screener scan uploads/ --list known.list --resume results.jsonl
+      screener scan s3://bucket/uploads/ --list known.list -o results.jsonl
+      screener scan images.parquet --column data --id-column id --list known.list
       find uploads -not -type d -newer last -print0 | screener scan - --list known.list
       screener scan - --list known.list --unordered < names.pipe
     """
@@ -128,6 +145,13 @@ def scan(
         raise click.UsageError("--cache is missing: --cache-weights sets what a cache stores")
     if address is not None and engine != "ray":
         raise click.UsageError("--address needs --engine ray: it names a Ray cluster")
+    cells = _parse_column(column, id_column)
+    has_urls = any(map(is_url, paths))
+    if engine == "ray" and (cells is not None or has_urls):
+        raise click.UsageError(
+            "--engine ray reads files at paths of its nodes, neither URLs nor --column: leave it"
+            " out, or read the data by Ray Data and call screener.scanning.ray.screen"
+        )
     run_scan = scan_files if engine == "local" else _scan_on_ray(address)
     if "-" in paths and sys.stdin is None:
         raise click.UsageError("cannot read names for `-`: standard input is closed")
@@ -148,7 +172,9 @@ def scan(
             hashes = stack.enter_context(opened)
         finished = out.finished if isinstance(out, ResumedJsonLines) else None
         tally = Tally(finished)
-        count_total = None if "-" in paths else (lambda: count_files(parse_arguments(paths, None)))
+        count_total = None
+        if cells is None and not has_urls and "-" not in paths:
+            count_total = lambda: count_files(parse_arguments(paths, None))  # noqa: E731
         stack.push(partial(_print_how_to_resume, out, options, resume))
         # A bar must not be drawn into result lines on the same terminal.
         display = stack.enter_context(progress_display.show_scan(
@@ -161,6 +187,7 @@ def scan(
         results = stack.enter_context(closing(run_scan(
             screener, parse_arguments(paths, stdin), jobs=jobs, ordered=not unordered,
             finished=finished, cache=hashes, metrics=partial(_add_metric, metrics),
+            **({} if cells is None else {"column": cells}),
         )))  # fmt: skip
         writer = ResultWriter(stack, screener, out=out, log=log, count=options.count)
         for result in writer.begin(results):
@@ -177,6 +204,19 @@ def scan(
             " than it keeps them: scan them again with --cache, or rescan will miss them"
         )
     return tally.exit_code
+
+
+def _parse_column(column: str | None, id_column: str | None) -> Column | None:
+    """Return the columns to read. Raises UsageError if the extra for them is missing."""
+    if column is None:
+        if id_column is not None:
+            raise click.UsageError(
+                "--column is missing: --id-column names the rows of Parquet files"
+            )
+        return None
+    if not is_available("arrow"):
+        raise click.UsageError(f"--column needs {describe_extra('arrow')}")
+    return Column(column, id_column)
 
 
 def _print_how_to_resume(

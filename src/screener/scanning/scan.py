@@ -18,6 +18,7 @@ from screener.media.name import Name, name_of_label
 from screener.scanning.backlog import Backlog, PendingInput
 from screener.scanning.cache.hash_cache import HashCache
 from screener.scanning.inputs.bell import Bell
+from screener.scanning.inputs.cells import Column, find_cells
 from screener.scanning.inputs.content import Content
 from screener.scanning.inputs.expand import FilePath, locate_files
 from screener.scanning.inputs.folder import FoundFile
@@ -49,6 +50,7 @@ def scan(
     finished: Finished | None = None,
     metrics: Metrics | None = None,
     cache: HashCache | None = None,
+    column: Column | None = None,
 ) -> Generator[Result, None, None]:
     """Screen every file under `paths`; yield a Result per file, in order.
 
@@ -75,6 +77,8 @@ def scan(
         metrics: A function to call with each count and time (docs/metrics.md lists them).
         cache: An open cache, which stores the hashes of each input before its Result is yielded,
             for `rescan`. Finished inputs that it lacks are hashed too, without a second Result.
+        column: The column of bytes that is screened row by row, if the paths are those of Parquet
+            files (docs/data.md).
 
     Raises:
         TypeError: If an argument has the wrong type.
@@ -84,11 +88,16 @@ def scan(
     from screener.scanning.workers.pool import Workers  # on first use, since few programs scan
 
     count, bell = check_jobs(jobs), Bell()
+    files = locate_files(paths, by_disk=not ordered, bell=bell)
+    if column is not None:
+        if not isinstance(column, Column):
+            raise TypeError(f"column must be a Column, such as Column({column!r})")
+        files = find_cells(files, column, bell)
     return drop_paths(
         scan_with_paths(
             lambda hasher: Workers(hasher, count or count_cores()),
             screener,
-            locate_files(paths, by_disk=not ordered, bell=bell),
+            files,
             bell=bell,
             ordered=ordered,
             finished=finished,

@@ -9,7 +9,7 @@ from screener.errors import MediaError
 
 __version__ = "0.1.0"
 
-_MODULE_BY_EXTRA = {"cloud": "fsspec", "heif": "pillow_heif", "video": "av"}
+_MODULE_BY_EXTRA = {"arrow": "pyarrow", "cloud": "fsspec", "heif": "pillow_heif", "video": "av"}
 # Major versions whose interface this library uses, as in pyproject.toml.
 _SUPPORTED_MAJOR_VERSIONS = {"video": range(18, 20)}
 

@@ -62,6 +62,9 @@ class Store(Protocol):
         Raises ObjectChanged if it is not the object that was found.
         """
 
+    def open(self, found: RemoteObject) -> Any:
+        """Open an object for reading at any place, by threads other than the event loop's."""
+
 
 def open_store(url: str) -> tuple[Store, Any]:
     """Return the store of a URL, and the event loop that its coroutines run on.
@@ -157,6 +160,9 @@ class _S3Store:
             finally:
                 answer["Body"].close()
 
+    def open(self, found: RemoteObject) -> Any:
+        return self._files.open(f"{self._bucket}/{found.key}", "rb")
+
 
 class _HttpStore:
     """A server that is asked for one URL; nothing below it is listed."""
@@ -193,6 +199,9 @@ class _HttpStore:
             yield replace(found.name, size=size, mtime_ns=time)
         finally:
             await stream.close()
+
+    def open(self, found: RemoteObject) -> Any:
+        return self._files.open(found.key, "rb")
 
 
 def _http_timeout() -> Any:
@@ -258,6 +267,9 @@ class _FolderStore:
             yield piece
             if len(piece) < count:
                 return
+
+    def open(self, found: RemoteObject) -> Any:
+        return getattr(self._files, "sync_fs", self._files).open(found.key, "rb")
 
 
 # The names by which stores of fsspec describe when an object was changed.

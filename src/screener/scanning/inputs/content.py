@@ -90,6 +90,10 @@ class RemoteContent:
                 return asyncio.run_coroutine_threadsafe(request, self._loop).result().name
         return found.name
 
+    def open(self) -> Any:
+        """Open the object itself, for reading at any place."""
+        return self._found.store.open(self._found)
+
     def start(self, bell: Bell, limits: Limits, seconds: float) -> None:
         """Begin to copy it."""
         copying = copy_object(self._found, limits=limits, seconds=seconds)
