@@ -150,7 +150,6 @@ def time_table(rows: Sequence[Row]) -> str:
         [row["picture"], row["effort"], *(row[f"{name}_ms"] for name in ("decoding", "off", "on")),
          *(row[f"{name}_over_decoding"] for name in ("insets", "most", "exact"))]
         for row in rows
-        if row["effort"] == Effort.EVIDENCE or "phone" in row["picture"]
     ]  # fmt: skip
     head = ["picture", "effort", "decoding, ms", "no insets, ms", "insets, ms"]
     ratios = ["insets over decoding", "at most", "hashed exactly"]

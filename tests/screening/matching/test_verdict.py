@@ -216,6 +216,26 @@ def test_bits_in_doubt_of_an_inset_decide_no_comparison(make_list):
     assert decided(replace(full, qualities=enough, details=enough, doubts=doubts)) is None
 
 
+@pytest.mark.parametrize(
+    ("region", "clears"),
+    [
+        *[(region, True) for region in ("full", "trimmed", "enlarged", "on_black")],
+        *[(region, False) for region in ("uncropped", "on_mean", "without_alpha")],
+    ],
+)
+def test_a_region_that_no_viewer_shows_clears_nothing(make_list, region, clears):
+    """Beside a whole of too little detail; the other regions show all of the picture."""
+    engine = Screener(make_list([{"id": "one", "pdq": LISTED}]))
+    low, enough = bytes(8), bytes([60] * 8)
+    full = OrientedHashes("pdq", bytes.fromhex(OTHER) * 8, low, low, low, low)
+    other = replace(full, qualities=enough, details=enough, leasts=enough, region=region)
+    item = HashedInput(Name(), Hashes([full, other]), MediaFacts("image/png", 20, 20, 1))
+
+    (result,) = engine.decide([item])
+
+    assert result.verdict == ("no_match" if clears else "unscreened")
+
+
 def test_an_inset_is_no_clip_and_gives_no_effort(make_list):
     """It is compared with no listed video, and the effort of a result is that of whole pictures."""
     coefficients = Coefficients(np.float32(np.random.default_rng(1).random((8, 256)) - 0.5))
