@@ -153,7 +153,7 @@ class Load:
 
     def _check_line(self, file: File, line: dict) -> int:
         """Compare a Result; return its generation."""
-        found, generation = Answer.of_line(line), line["lists"][0]["generation"]
+        found, generation = Answer.of_line(line), generation_of(line)
         self.generations.add(generation)
         if file.expected is None and found.reason != "crashed":
             self.changing.append((generation, found.verdict == "match"))
@@ -238,6 +238,11 @@ class Load:
                 self.wrong.append(f"generation {generation}: listed {listed}, match {matched}")
 
 
+def generation_of(line: dict) -> int:
+    """The generation of the list that decided a result line."""
+    return line["lists"][0]["generation"]
+
+
 def workers_of(process: int) -> list[int]:
     """The PIDs of a server's workers, without Python's own helpers."""
     found = []
@@ -264,8 +269,6 @@ def check_flat(samples: list[Sample], figures: dict[str, object]) -> None:
 def check_end(load: Load, before: Sample) -> None:
     """Compare counts with the server's own, stop it, and look for what it left."""
     server = load.server
-    newest = HashList.open(load.known).generation
-    until(lambda: server.get("/v1/lists")[1]["lists"][0]["generation"] == newest, SECONDS)
     until(lambda: Sample.take(server.process.pid).files <= before.files + MORE_FILES, SECONDS)
     text = server.client.get("/metrics").text
     counted = {}
@@ -280,6 +283,9 @@ def check_end(load: Load, before: Sample) -> None:
     if answered != asked:
         raise Wrong(f"the clients made {asked} requests, the server counts {answered}")
     load.counts["failed_refreshes"] = int(float(counted["screener_list_refresh_failures_total"]))
+    newest = HashList.open(load.known).generation
+    content = load.files.changing.content
+    until(lambda: generation_of(server.post("/v1/screen", content)[1]) == newest, SECONDS)
     everybody = children_of(server.process.pid)
     code = server.stop()
     if code != 0 or any(map(is_alive, everybody)):
