@@ -35,6 +35,7 @@ CONNECTIONS = 200
 QUEUE = 150  # fewer, so that it is full at times
 KILL_S, REPLACE_S = 1.0, 10.0
 NOISE = 500  # entries that each generation adds, and the next withdraws
+PAUSE_S = 2.0  # at most, of a client with its answer, so that those who wait get their turn
 ANSWER_S = 600  # for an upload, with all attempts
 FORM = b'--soak\r\nContent-Disposition: form-data; name="f"; filename="a"\r\n\r\n%b\r\n'
 
@@ -104,6 +105,7 @@ class Load:
     async def _upload(self, number: int) -> None:
         rng, caller, newest = random.Random(f"{self.seed} {number}"), Caller(self.server.port), 0
         while time.monotonic() < self.end:
+            await asyncio.sleep(rng.uniform(0, PAUSE_S))
             file = self._choose(rng)
             way = rng.random() if file is not self.files.changing else 1
             if way < 0.1:
@@ -121,6 +123,7 @@ class Load:
                 lines = [reply.json()] if reply.status == 200 else []
             if len(lines) != len(files):
                 self.wrong.append(f"{file.name}: {reply.status}, {len(lines)} results")
+                continue
             found = [self._check_line(one, line) for one, line in zip(files, lines, strict=False)]
             if found and min(found) < newest:
                 self.wrong.append(f"generation {min(found)} after {newest}")
