@@ -35,6 +35,7 @@ CONNECTIONS = 200
 QUEUE = 150  # fewer, so that it is full at times
 KILL_S, REPLACE_S = 1.0, 10.0
 NOISE = 500  # entries that each generation adds, and the next withdraws
+PAUSE_S = 2.0  # at most, of a client with its answer, so that those who wait get their turn
 ANSWER_S = 600  # for an upload, with all attempts
 FORM = b'--soak\r\nContent-Disposition: form-data; name="f"; filename="a"\r\n\r\n%b\r\n'
 
@@ -104,6 +105,7 @@ class Load:
     async def _upload(self, number: int) -> None:
         rng, caller, newest = random.Random(f"{self.seed} {number}"), Caller(self.server.port), 0
         while time.monotonic() < self.end:
+            await asyncio.sleep(rng.uniform(0, PAUSE_S))
             file = self._choose(rng)
             way = rng.random() if file is not self.files.changing else 1
             if way < 0.1:
@@ -121,6 +123,7 @@ class Load:
                 lines = [reply.json()] if reply.status == 200 else []
             if len(lines) != len(files):
                 self.wrong.append(f"{file.name}: {reply.status}, {len(lines)} results")
+                continue
             found = [self._check_line(one, line) for one, line in zip(files, lines, strict=False)]
             if found and min(found) < newest:
                 self.wrong.append(f"generation {min(found)} after {newest}")
@@ -153,7 +156,7 @@ class Load:
 
     def _check_line(self, file: File, line: dict) -> int:
         """Compare a Result; return its generation."""
-        found, generation = Answer.of_line(line), line["lists"][0]["generation"]
+        found, generation = Answer.of_line(line), generation_of(line)
         self.generations.add(generation)
         if file.expected is None and found.reason != "crashed":
             self.changing.append((generation, found.verdict == "match"))
@@ -238,6 +241,11 @@ class Load:
                 self.wrong.append(f"generation {generation}: listed {listed}, match {matched}")
 
 
+def generation_of(line: dict) -> int:
+    """The generation of the list that decided a result line."""
+    return line["lists"][0]["generation"]
+
+
 def workers_of(process: int) -> list[int]:
     """The PIDs of a server's workers, without Python's own helpers."""
     found = []
@@ -264,8 +272,6 @@ def check_flat(samples: list[Sample], figures: dict[str, object]) -> None:
 def check_end(load: Load, before: Sample) -> None:
     """Compare counts with the server's own, stop it, and look for what it left."""
     server = load.server
-    newest = HashList.open(load.known).generation
-    until(lambda: server.get("/v1/lists")[1]["lists"][0]["generation"] == newest, SECONDS)
     until(lambda: Sample.take(server.process.pid).files <= before.files + MORE_FILES, SECONDS)
     text = server.client.get("/metrics").text
     counted = {}
@@ -280,6 +286,9 @@ def check_end(load: Load, before: Sample) -> None:
     if answered != asked:
         raise Wrong(f"the clients made {asked} requests, the server counts {answered}")
     load.counts["failed_refreshes"] = int(float(counted["screener_list_refresh_failures_total"]))
+    newest = HashList.open(load.known).generation
+    content = load.files.changing.content
+    until(lambda: generation_of(server.post("/v1/screen", content)[1]) == newest, SECONDS)
     everybody = children_of(server.process.pid)
     code = server.stop()
     if code != 0 or any(map(is_alive, everybody)):
