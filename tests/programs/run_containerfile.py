@@ -52,7 +52,8 @@ def make_root(base: str, folder: Path) -> None:
 
 def run_steps(stage: Stage, root: Path, roots: dict[str, Path]) -> None:
     """Run each RUN and COPY of a stage in its root."""
-    environment = {name: text for name, text in os.environ.items() if name.startswith("PIP_")}
+    index = ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_DEFAULT_TIMEOUT")
+    environment = {name: text for name, text in os.environ.items() if name in index}
     environment |= {"PIP_CERT": "/host.crt", "DEBIAN_FRONTEND": "noninteractive"}
     environment["PATH"] = "/usr/sbin:/usr/bin:/sbin:/bin"
     for name, text in stage.instructions:
