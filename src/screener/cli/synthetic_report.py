@@ -9,7 +9,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from screener.cli.synthetic_bench import Speed, SyntheticReport
+from screener.cli.bench_contestants import Speed
+from screener.cli.synthetic_bench import SyntheticReport
 from screener.errors import counted, printable
 from screener.reporting.pages.charts import LogBar, draw_log_bars
 from screener.reporting.pages.html import head, opening, text
