@@ -20,6 +20,7 @@ ROUNDS: Final = 3
 
 _BATCHES: Final = (10_000, 100_000)
 _MIN_BATCH: Final = 16
+_MIN_P99_CALLS: Final = 200  # in a turn
 
 Codes = npt.NDArray[np.uint8]
 
@@ -37,7 +38,8 @@ class Speed:
         way: `flat`, `lookup` or `join`, or None if it is not our search.
         per_s: The look-ups in a second, of all threads together.
         us: Microseconds for each of them: 1e6 / `per_s`.
-        p50_us, p99_us: Percentiles of single calls in microseconds, or None.
+        p50_us, p99_us: Percentiles of single calls in microseconds, or None; p99 also if a turn had
+            fewer than 200 calls.
     """
 
     engine: str
@@ -233,10 +235,12 @@ def take_turns(contestants: Sequence[Contestant], seconds: float, steps: Steps) 
 def _summarise(contestant: Contestant, runs: Sequence[Run]) -> Speed:
     """Return the medians of the runs."""
     per_s = float(np.median([run.per_s for run in runs]))
+    calls = min(len(run.times) for run in runs)
     percentiles: list[float | None] = [None, None]
-    if all(len(run.times) for run in runs):
-        each = [np.percentile(run.times, [50, 99]) for run in runs]
-        percentiles = [round(float(one) * 1e6, 2) for one in np.median(each, axis=0)]
+    for place, (percent, needed) in enumerate(((50, 1), (99, _MIN_P99_CALLS))):
+        if calls >= needed:
+            each = [np.percentile(run.times, percent) for run in runs]
+            percentiles[place] = round(float(np.median(each)) * 1e6, 2)
     fields = {name: value for name, value in vars(contestant).items() if name != "run"}
     return Speed(
         **fields,
