@@ -85,7 +85,7 @@ def test_all_ways_to_ask_are_measured(cores, brute_faiss, count, way):
         assert one.per_s == pytest.approx(1e6 / one.us, rel=1e-2)
         assert (one.p50_us is None) == (one.what not in ("single", "scan"))
         if one.p50_us is not None:
-            assert 0 < one.p50_us <= one.p99_us
+            assert 0 < one.p50_us <= (one.p99_us or one.p50_us)
     assert found["screener", "single", "miss", 1].way == way
     assert (report.lines is None) == (way == "flat")
     assert report.codes == count

@@ -158,14 +158,17 @@ def test_hashes_that_need_an_extra_are_refused_before_a_file_is_opened(libraries
         "from screener.errors import HashError\n"
         "known = s.Screener(s.HashList.open(sys.argv[1]))\n"
         "print(known.match([Hash.parse('phash', '0123456789abcdef')]).verdict)\n"
-        "for call in (lambda: known.screen(sys.argv[2]), lambda: s.Pool(known)):\n"
-        "    try: call()\n"
+        "from screener.hotline.reports.own_media import hash_files\n"
+        "file = sys.argv[2]\n"
+        "for call, item in ((known.screen, file), (s.Pool, known), (hash_files, [file])):\n"
+        "    try: call(item)\n"
         "    except HashError as error: print(error)\n"
     )
     call = [sys.executable, "-c", code, known, IMAGES / "alley.jpg"]
     lines = subprocess.run(call, check=True, capture_output=True, text=True).stdout.splitlines()
     assert lines[0] == "match"
-    assert [message in line for line in lines[1:]] == [True, True]
+    assert [message in line for line in lines[1:]] == [True, True, False]
+    assert "whash256 needs the extra `hashes`" in lines[3]
 
 
 def test_a_calibration_needs_no_extra(libraries, known):

@@ -10,18 +10,24 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
-import screener._core as _core
+from screener.cli.bench_contestants import (
+    ROUNDS,
+    Faiss,
+    Speed,
+    list_faiss,
+    list_floor,
+    list_own,
+    take_turns,
+)
 from screener.errors import IndexFileError
+from screener.index.floor import Floor
 from screener.index.hamming import HammingIndex
 from screener.screening.screener import VERSIONS
 from screener.system.process import count_cores
@@ -29,45 +35,13 @@ from screener.system.progress import Progress, Steps
 
 _BYTES: Final = 32  # of a code, as of a PDQ
 _SEED: Final = 20260104
-_ROUNDS: Final = 3
 _SINGLES: Final = 200_000  # distinct queries, which no run asks twice
-_BATCHES: Final = (10_000, 100_000)
-_MIN_BATCH: Final = 16
 _MAX_COMPARED: Final = 200  # queries that are answered by NumPy too
 _MAX_COMPARED_CODES: Final = 100_000_000  # in all of them together
-_LINE_GROUP: Final = 20  # queries whose cache lines are read in one call
-_HINTS: Final = (("t0", 64), ("t1", 128), ("nta", 64))  # and the lines that they are ahead
+_LINE_QUERIES: Final = 2_000  # queries whose cache lines are read
 
 Codes = npt.NDArray[np.uint8]
 Pairs = npt.NDArray[np.int64]  # sorted (query, row, distance)
-
-
-@dataclass(frozen=True)
-class Speed:
-    """The speed of one way to look up, or of a floor.
-
-    Attributes:
-        engine: `screener`, `faiss` or `floor`.
-        what: `single`, `batch` or `scan`; of the floor `lines` or `codes`.
-        queries: `miss`, `hit`, or None if it makes no difference.
-        batch: The number of queries in a call.
-        threads: The number of threads.
-        way: `flat`, `lookup` or `join`, or None if it is not our search.
-        per_s: The look-ups in a second, of all threads together.
-        us: Microseconds for each of them: 1e6 / `per_s`.
-        p50_us, p99_us: Percentiles of single calls in microseconds, or None.
-    """
-
-    engine: str
-    what: str
-    queries: str | None
-    batch: int
-    threads: int
-    way: str | None
-    per_s: float
-    us: float
-    p50_us: float | None = None
-    p99_us: float | None = None
 
 
 @dataclass(frozen=True)
@@ -121,27 +95,6 @@ class SyntheticReport:
         return speed.per_s / alike[0] if alike and speed.engine == "screener" else None
 
 
-@dataclass(frozen=True)
-class _Run:
-    """One turn of a contestant: look-ups a second, and the seconds of each single call."""
-
-    per_s: float
-    times: Sequence[float] = ()
-
-
-@dataclass(frozen=True)
-class _Contestant:
-    """`run` takes its turn, which has a number and lasts some seconds."""
-
-    engine: str
-    what: str
-    queries: str | None
-    batch: int
-    threads: int
-    way: str | None
-    run: Callable[[int, float], _Run]
-
-
 def measure_synthetic(
     count: int,
     *,
@@ -177,14 +130,14 @@ def measure_synthetic(
     found = _check_answers(index, some, radius)
     faiss, left_out = _build_faiss(index, some, radius)
     steps.add()
-    floor = _Floor(index, queries["miss"], radius)
+    floor = Floor(index, queries["miss"][:_LINE_QUERIES], radius)
     contestants = [
-        *_list_own(index, queries, radius, cores, seconds),
-        *([] if faiss is None else _list_faiss(faiss, queries["miss"], cores, seconds)),
-        *floor.list_contestants(cores),
+        *list_own(index, floor, queries, radius, cores, seconds),
+        *([] if faiss is None else list_faiss(faiss, queries["miss"], cores, seconds)),
+        *list_floor(floor, cores),
     ]
-    steps.total = len(contestants) * _ROUNDS + 2
-    speeds = _take_turns(contestants, seconds, steps)
+    steps.total = len(contestants) * ROUNDS + 2
+    speeds = take_turns(contestants, seconds, steps)
     return SyntheticReport(
         codes=count,
         bits=8 * _BYTES,
@@ -199,7 +152,7 @@ def measure_synthetic(
         found=found,
         left_out=left_out,
         code_bytes=index.codes.nbytes,
-        lines=floor.lines,
+        lines=None if floor.lines is None else round(floor.lines, 1),
         speeds=tuple(speeds),
     )
 
@@ -240,29 +193,14 @@ def _to_pairs(offsets: Any, rows: Any, distances: Any) -> Pairs:
     return pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]
 
 
-class _Faiss:
-    """FAISS's exact search: every code is compared, with hits strictly below its radius."""
-
-    def __init__(self, module: Any, codes: Codes, radius: int) -> None:
-        self.version = str(module.__version__)
-        self._module, self._radius = module, radius
-        self._index = module.IndexBinaryFlat(8 * _BYTES)
-        self._index.add(codes)
-
-    def search(self, queries: Codes, threads: int = 1) -> Any:
-        """Return offsets, distances and rows."""
-        self._module.omp_set_num_threads(threads)
-        return self._index.range_search(queries, self._radius + 1)
-
-
 def _build_faiss(
     index: HammingIndex, queries: Codes, radius: int
-) -> tuple[_Faiss | None, str | None]:
+) -> tuple[Faiss | None, str | None]:
     """Return FAISS, or None and why it is left out."""
     try:
         import faiss  # type: ignore[import-not-found, import-untyped, unused-ignore]
 
-        built = _Faiss(faiss, index.codes, radius)
+        built = Faiss(faiss, index.codes, radius)
         offsets, distances, rows = built.search(queries)
     except ImportError:
         return None, "FAISS is not installed: pip install 'faiss-cpu' to compare with it"
@@ -274,187 +212,7 @@ def _build_faiss(
     return built, None
 
 
-def _list_own(
-    index: HammingIndex, queries: dict[str, Codes], radius: int, cores: int, seconds: float
-) -> list[_Contestant]:
-    """Return our own searches: single, in batches, and by a linear scan."""
-    threads = sorted({1, cores})
-    ask = partial(index.search, radius=radius)
-    made = []
-    for name, codes in queries.items():
-        way = index.explain(radius=radius).way
-        run = partial(_run_singles, ask, list(codes))
-        made += [
-            _Contestant("screener", "single", name, 1, number, way, partial(run, number))
-            for number in threads
-        ]
-    for size in _BATCHES:
-        for name, codes in queries.items():
-            plan = index.explain(radius=radius, queries=size)
-            each = plan.flat if plan.way == "flat" else plan.tables
-            fitting = _fit_batch(each, size, seconds)
-            if fitting < size and size != _BATCHES[0]:
-                continue  # it would be the smaller one again
-            way = index.explain(radius=radius, queries=fitting).way
-            for number in threads:
-                run_batch = partial(
-                    _run_batches, partial(ask, threads=number), _split(codes, fitting)
-                )
-                made.append(_Contestant("screener", "batch", name, fitting, number, way, run_batch))
-
-    def scan(query: Codes) -> Any:
-        return index._index.search(query, radius, 1, "flat")
-
-    run = partial(_run_singles, scan, list(queries["miss"][::-1]), 1)
-    return [*made, _Contestant("screener", "scan", None, 1, 1, "flat", run)]
-
-
-def _list_faiss(faiss: _Faiss, codes: Codes, cores: int, seconds: float) -> list[_Contestant]:
-    """Return FAISS's searches. It compares every code, so hits and misses take equally long."""
-    single = partial(_run_singles, lambda query: faiss.search(query[np.newaxis]), list(codes), 1)
-    made = [_Contestant("faiss", "single", None, 1, 1, None, single)]
-    best = max(_repeat(lambda _: faiss.search(codes[:1]), 0, 0.0) for _ in range(3))
-    size = _fit_batch(1 / best, _BATCHES[0], seconds)
-    for number in sorted({1, cores}):
-        run = partial(_run_batches, partial(faiss.search, threads=number), _split(codes, size))
-        made.append(_Contestant("faiss", "batch", None, size, number, None, run))
-    return made
-
-
-def _fit_batch(each: float, size: int, seconds: float) -> int:
-    """Return the size of a batch that fits into a turn, of queries that take `each` seconds."""
-    return int(min(size, max(_MIN_BATCH, seconds / 60 / each)))
-
-
-def _split(codes: Codes, size: int) -> list[Codes]:
-    return [codes[first : first + size] for first in range(0, len(codes) - size + 1, size)]
-
-
-def _run_singles(
-    ask: Callable[[Codes], Any], queries: list[Codes], threads: int, turn: int, seconds: float
-) -> _Run:
-    """Answer one query after another, on each thread others, until the time is over."""
-    clock = time.perf_counter
-    share = len(queries) // _ROUNDS
-    mine = queries[turn * share : (turn + 1) * share]
-
-    def work(number: int) -> list[float]:
-        times, end = [], clock() + seconds
-        for query in mine[number::threads]:
-            start = clock()
-            ask(query)
-            now = clock()
-            times.append(now - start)
-            if now > end:
-                break
-        return times
-
-    with ThreadPoolExecutor(threads) as pool:
-        ask(queries[-1])
-        begin = clock()
-        times = [one for some in pool.map(work, range(threads)) for one in some]
-        return _Run(len(times) / (clock() - begin), times)
-
-
-def _run_batches(
-    ask: Callable[[Codes], Any], batches: list[Codes], turn: int, seconds: float
-) -> _Run:
-    """Answer batches until the time is over."""
-    return _Run(
-        len(batches[0]) * _repeat(lambda number: ask(batches[number % len(batches)]), turn, seconds)
-    )
-
-
-def _repeat(call: Callable[[int], Any], turn: int, seconds: float) -> float:
-    """Return the calls a second, by the median; the first one warms up."""
-    clock = time.perf_counter
-    call(turn)
-    times: list[float] = []
-    end = clock() + seconds
-    while not times or clock() < end:
-        start = clock()
-        call(turn + len(times) + 1)
-        times.append(clock() - start)
-    return 1 / max(float(np.median(times)), 1e-9)
-
-
-class _Floor:
-    """What reading memory alone takes: the cache lines of look-ups, and all codes.
-
-    `lines` is the average number of lines of a look-up, or None if the search is a scan.
-    """
-
-    def __init__(self, index: HammingIndex, queries: Codes, radius: int) -> None:
-        tables = index._tables.main
-        self._codes = index.codes.reshape(-1)
-        self._groups: list[npt.NDArray[np.uint32]] = []
-        self.lines: float | None = None
-        if tables is None or index.explain(radius=radius).way == "flat":
-            return
-        self._sketches = tables.sketches.view(np.uint8)
-        lines = [index._index.lines(query, radius) for query in queries[:2000]]
-        self.lines = round(sum(map(len, lines)) / len(lines), 1)
-        self._groups = [
-            np.concatenate(lines[first : first + _LINE_GROUP])
-            for first in range(0, len(lines), _LINE_GROUP)
-        ]
-
-    def list_contestants(self, cores: int) -> list[_Contestant]:
-        """Return the floors in the form of contestants."""
-        made = []
-        if self._groups:
-            made.append(_Contestant("floor", "lines", None, 1, 1, None, self._read_lines))
-        for number in sorted({1, cores}):
-            run = partial(self._read_codes, number)
-            made.append(_Contestant("floor", "codes", None, 1, number, None, run))
-        return made
-
-    def _read_lines(self, turn: int, seconds: float) -> _Run:
-        """Read with each prefetch hint; the best one counts."""
-
-        def read(ahead: int, hint: str, number: int) -> None:
-            _core.read_memory(self._sketches, self._groups[number % len(self._groups)], ahead, hint)
-
-        rates = [
-            _repeat(partial(read, ahead, hint), turn, seconds / len(_HINTS))
-            for hint, ahead in _HINTS
-        ]
-        return _Run(max(rates) * _LINE_GROUP)
-
-    def _read_codes(self, threads: int, turn: int, seconds: float) -> _Run:
-        parts = np.array_split(self._codes, threads)
-        with ThreadPoolExecutor(threads) as pool:
-            return _Run(_repeat(lambda _: list(pool.map(_core.read_memory, parts)), turn, seconds))
-
-
-def _take_turns(contestants: Sequence[_Contestant], seconds: float, steps: Steps) -> list[Speed]:
-    runs: list[list[_Run]] = [[] for _ in contestants]
-    share = seconds / _ROUNDS / len(contestants)
-    for turn in range(_ROUNDS):
-        for contestant, own in zip(contestants, runs, strict=True):
-            own.append(contestant.run(turn, share))
-            steps.add()
-    return [_summarise(*pair) for pair in zip(contestants, runs, strict=True)]
-
-
-def _summarise(contestant: _Contestant, runs: Sequence[_Run]) -> Speed:
-    """Return the medians of the runs."""
-    per_s = float(np.median([run.per_s for run in runs]))
-    percentiles: list[float | None] = [None, None]
-    if all(len(run.times) for run in runs):
-        each = [np.percentile(run.times, [50, 99]) for run in runs]
-        percentiles = [round(float(one) * 1e6, 2) for one in np.median(each, axis=0)]
-    fields = {name: value for name, value in vars(contestant).items() if name != "run"}
-    return Speed(
-        **fields,
-        per_s=float(f"{per_s:.5g}"),
-        us=float(f"{1e6 / per_s:.4g}"),
-        p50_us=percentiles[0],
-        p99_us=percentiles[1],
-    )
-
-
-def _describe_machine(cores: int, faiss: _Faiss | None) -> dict[str, str | int]:
+def _describe_machine(cores: int, faiss: Faiss | None) -> dict[str, str | int]:
     described: dict[str, str | int] = {
         "processor": _read_processor(),
         "cores": cores,

@@ -9,7 +9,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from screener.cli.synthetic_bench import Speed, SyntheticReport
+from screener.cli.bench_contestants import Speed
+from screener.cli.synthetic_bench import SyntheticReport
 from screener.errors import counted, printable
 from screener.reporting.pages.charts import LogBar, draw_log_bars
 from screener.reporting.pages.html import head, opening, text
@@ -75,11 +76,11 @@ def render_page(report: SyntheticReport) -> str:
         for row in rows
     ]
     times = [
-        LogBar(row.speed.engine, _name_bar(row), row.speed.p99_us, _format_times(row.speed),
-               start=row.speed.p50_us)
+        LogBar(row.speed.engine, _name_bar(row), row.speed.p99_us or row.speed.p50_us,
+               _format_times(row.speed), start=row.speed.p50_us)
         for _, rows in _group_rows(report)
         for row in rows
-        if row.speed.p50_us is not None and row.speed.p99_us is not None
+        if row.speed.p50_us is not None
     ]  # fmt: skip
     figures = "".join(
         f'<div class="figure"><b>{text(number)}</b><span>{text(label)}</span></div>'
@@ -154,7 +155,10 @@ def _list_figures(report: SyntheticReport) -> list[tuple[str, str]]:
     best = max(own, key=lambda speed: speed.per_s)
     reads = max((speed.per_s for speed in report.speeds if speed.what == "codes"), default=0.0)
     figures = [
-        (f"{single.p50_us:,.1f} µs", f"p50 of a single look-up, p99 {single.p99_us:,.1f}"),
+        (
+            f"{_format_us(single.p50_us)} µs",
+            f"p50 of a single look-up, p99 {_format_us(single.p99_us)}",
+        ),
         (
             f"{best.per_s:,.0f}",
             f"look-ups a second, {best.what} on {counted(best.threads, 'thread')}",
@@ -208,7 +212,8 @@ def _format_us(us: float | None) -> str:
 
 
 def _format_times(speed: Speed) -> str:
-    return f"{_format_us(speed.p50_us)} to {_format_us(speed.p99_us)} µs"
+    last = "" if speed.p99_us is None else f" to {_format_us(speed.p99_us)}"
+    return f"{_format_us(speed.p50_us)}{last} µs"
 
 
 def _render_table(report: SyntheticReport) -> str:

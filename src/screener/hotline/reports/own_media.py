@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import ClassVar
 
 from screener.errors import MediaError
+from screener.hashing import classic
 from screener.hashing.hash import KINDS
 from screener.hotline.language.sentence import mark
 from screener.hotline.model.report import REGIONS, Item
@@ -94,7 +95,8 @@ def hash_files(paths: Sequence[FilePath]) -> tuple[tuple[Item, ...], tuple[Hashi
     """Return an Item for each file, and the files that could not be hashed.
 
     A damaged file has an Item if any picture in it decodes. Files are opened in a worker process,
-    so scripts need an `if __name__ == "__main__":` guard.
+    so scripts need an `if __name__ == "__main__":` guard. Raises HashError without the libraries of
+    the extra `hashes`, which the extra `hotline` includes.
     """
     return _hash_all(paths, accept_damaged=True)
 
@@ -114,6 +116,7 @@ def _hash_all(
 ) -> tuple[tuple[Item, ...], tuple[HashingFailure, ...]]:
     if not paths:
         return (), ()
+    classic.check_installed(_PICTURE_KINDS)
     from screener.scanning.workers.pool import map_ordered
 
     items: list[Item] = []
