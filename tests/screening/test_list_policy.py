@@ -213,6 +213,18 @@ def test_the_age_of_an_enforced_list_alone_is_limited(known, more, monkeypatch):
         Screener([known, more], policy=Policy(max_list_age=10, lists={"more": SHADOW}))
 
 
+def test_an_ageless_list_may_be_of_any_age(known, more, monkeypatch):
+    """Under another policy, after a refresh, and if it is selected; the others may not."""
+    monkeypatch.setattr(HashList, "age_s", lambda self: 100.0 if self.name == "known" else 1.0)
+    limited = Policy(max_list_age=10)
+    engine = Screener([known, more], ageless=["known"]).with_lists([known, more], policy=limited)
+    assert [one.name for one in engine.aging] == ["more"]
+    assert engine.refresh() is engine
+    assert engine.select(["known"]).policy == limited
+    with pytest.raises(PolicyError, match="known is 100 s old"):
+        engine.with_lists([known, more], ageless=["more"])
+
+
 def test_settings_are_made_of_a_mapping_or_as_they_are():
     """A mode may be its name; a policy of ListPolicies is pickled like any other."""
     made = ListPolicy(mode="shadow", radius={"pdq": 20}, evidence={"pdq": False}, ratio=1)

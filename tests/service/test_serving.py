@@ -222,6 +222,8 @@ def test_wrong_calls_are_refused(lists, tmp_path, keys):
     assert "TLS needs both" in refused("serve", "--list", known, "--tls-key", private)
     wrong = refused("serve", "--list", known, "--tls-key", private, "--tls-cert", private)
     assert "certificate" in wrong
+    nowhere = refused("serve", "--list", known, "--access-log", tmp_path / "nope" / "log")
+    assert "cannot write the access log" in nowhere
 
 
 def test_tls(lists, files, tmp_path):

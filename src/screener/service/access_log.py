@@ -14,19 +14,26 @@ from typing import IO
 
 import msgspec
 
+from screener.errors import ServiceError, cause
 from screener.screening.result import Match, Result
 from screener.system.files import open_private
 
 
 class AccessLog:
-    """Writes lines to a file, or to standard output without one."""
+    """Writes lines to a file, or to standard output without one.
+
+    Raises ServiceError if the file cannot be opened.
+    """
 
     def __init__(self, path: Path | None) -> None:
         self._is_file = path is not None
         self._stream: IO[bytes] = sys.stdout.buffer
         if path is not None:
             flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
-            self._stream = os.fdopen(open_private(path, flags), "ab")
+            try:
+                self._stream = os.fdopen(open_private(path, flags), "ab")
+            except OSError as error:
+                raise ServiceError(f"cannot write the access log {path}: {cause(error)}") from None
 
     def write(self, line: dict[str, object], *, flush: bool = True) -> None:
         """Write a line with the time. A full disk or a closed pipe stops no screening."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from starlette.requests import Request
@@ -60,7 +61,7 @@ def _refuse_other_sites(request: Request) -> None:
     The host must be this machine's: a page of another site can give its own name this address.
     """
     host = find_header(request, b"host")
-    if host is not None and not is_loopback(_find_name(host)):
+    if host is not None and not _is_local(host):
         raise Problem(
             403, "forbidden", "a service without keys answers only as localhost or 127.0.0.1: send"
             " that as the host, or make a key with `screener serve-key`", close=True,
@@ -72,12 +73,13 @@ def _refuse_other_sites(request: Request) -> None:
         raise Problem(403, "forbidden", "a service without keys answers no other site", close=True)
 
 
-def _find_name(host: str) -> str:
-    """Return the name or address of a `Host` header, or nothing if it is malformed."""
+@lru_cache(64)  # of each request
+def _is_local(host: str) -> bool:
+    """Return whether a `Host` header names this machine."""
     try:
-        return urlsplit(f"//{host}").hostname or ""
-    except ValueError:
-        return ""
+        return is_loopback(urlsplit(f"//{host}").hostname or "")
+    except ValueError:  # a malformed one
+        return False
 
 
 def check_key(service: Service, request: Request, roles: frozenset[Role]) -> None:

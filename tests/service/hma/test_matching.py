@@ -53,6 +53,21 @@ def test_the_coin_is_left_out_by_file_look_ups_only(client, pictures, pdqs):
     assert look_up(client, pdqs[0], seed="1").json() == {}
 
 
+def test_without_keys_pages_of_other_sites_are_refused(client, pictures, pdqs):
+    """Uploads, and look-ups by a name that was given this machine's address."""
+    foreign = {"Origin": "http://elsewhere.example"}
+    rebound = {"Host": "elsewhere.example", "Origin": "http://elsewhere.example"}
+    query = {"signal": pdqs[0], "signal_type": "pdq"}
+    for headers in (foreign, rebound):
+        answers = [
+            client.post("/m/lookup", headers=headers, **upload(pictures[0])),
+            client.post("/h/hash", headers=headers, **upload(pictures[0])),
+            client.get("/m/lookup", headers=headers, params=query),
+            client.post("/c/banks", headers=headers, json={"name": "OURS"}),
+        ]
+        assert [one.status_code for one in answers] == [403] * 4
+
+
 def test_banks_that_are_not_there_are_an_error(client, pictures, pdqs):
     """Unless another one of them is: an empty answer would read as clear."""
 
