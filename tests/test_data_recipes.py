@@ -47,6 +47,6 @@ def test_the_recipes_find_the_row_that_matches(folder):
     assert list(with_pandas["frame"]["verdict"]) == ["match", "unscreened"]
     (row,) = with_polars["matched"].to_dicts()
     assert (row["id"], row["uploaded_by"], row["entry"]) == ("b", "ann", "demo-0003")
-    assert [hit[:2] for hit in with_duckdb["hits"].fetchall()][0] == ("b", "demo-0003")
+    assert next(hit[:2] for hit in with_duckdb["hits"].fetchall()) == ("b", "demo-0003")
     assert "unreadable" in printed[2]
     assert "empty" in printed[2]
