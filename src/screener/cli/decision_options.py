@@ -22,7 +22,7 @@ from screener.errors import printable
 from screener.lists.store import match_counts
 from screener.reporting.audit import log as audit
 from screener.reporting.audit.chain import head_path
-from screener.reporting.output import JsonLines
+from screener.reporting.output import JsonLines, journal_of
 from screener.screening.policy import Effort, Policy
 from screener.screening.result import Result
 from screener.screening.screener import Screener
@@ -56,7 +56,8 @@ _OPTIONS = (
         "--output",
         type=OUTPUT_OR_DASH,
         callback=lambda _context, _option, path: None if path == Path("-") else path,
-        help="Write the results to this file, readable by you only (default: standard output).",
+        help="Write the results to this file, readable by you only (default: standard output);"
+        " as Parquet if it is called NAME.parquet.",
     ),
     POLICY,
     click.option(
@@ -107,8 +108,8 @@ class DecisionOptions:
         )  # fmt: skip
         if self.output is not None and self.output.suffix.lower() in (".csv", ".html"):
             raise click.UsageError(
-                f"-o: results are JSON Lines, not {self.output.suffix}: write them to NAME.jsonl,"
-                " then make a page or a table: screener report NAME.jsonl -o"
+                f"-o: results are JSON Lines or Parquet, not {self.output.suffix}: write them to"
+                " NAME.jsonl, then make a page or a table: screener report NAME.jsonl -o"
                 f" NAME{self.output.suffix.lower()}"
             )
 
@@ -170,6 +171,9 @@ def check_distinct_files(
         ("-o", output), ("--resume", resume), ("--audit", audit_file),
         ("the head of --audit", head), ("--cache", cache),
     ]  # fmt: skip
+    for option, path in written[:2]:
+        if path is not None and journal_of(path) != path:
+            written.append((f"the journal of {option}", journal_of(path)))
     if cache is not None:  # SQLite writes these next to it
         for suffix in ("-wal", "-shm", "-journal"):
             written.append(("a file next to --cache", cache.with_name(cache.name + suffix)))

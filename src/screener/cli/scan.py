@@ -26,7 +26,13 @@ from screener.cli.options import JOBS, number_from
 from screener.cli.summary import Tally
 from screener.errors import PolicyError, counted, printable
 from screener.media.remote.url import is_url
-from screener.reporting.output import JsonLines, ResumedJsonLines, claim_jsonl, claim_resumed
+from screener.reporting.output import (
+    JsonLines,
+    ResumedJsonLines,
+    claim_jsonl,
+    claim_resumed,
+    journal_of,
+)
 from screener.scanning.cache.hash_cache import HashCache, check_keep
 from screener.scanning.inputs.cells import Column
 from screener.scanning.inputs.expand import count_files, parse_arguments
@@ -240,7 +246,7 @@ def _print_how_to_resume(
             f"--resume cannot continue {path}: {list_files[0]} is a list file; import it first"
             f" (screener import {shlex.quote(str(list_files[0]))} --into known.list)"
         )
-    elif not path.is_file():
+    elif not journal_of(path).is_file():
         message = f"--resume cannot continue {path}: it is not a regular file"
     else:
         names = ", with the same names on standard input"

@@ -1,4 +1,9 @@
-"""Files of results, in JSON Lines: one line per Result."""
+"""Files of results, in JSON Lines: one line per Result.
+
+If the name of a file ends in `.parquet`, lines are written to a journal beside it, with `.jsonl`
+added to its name, and the Parquet file is made of the journal when the scan ends. So a scan that is
+killed loses no line, and is resumed as any other. A Parquet file beside its journal is complete.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +16,7 @@ from pathlib import Path
 from typing import BinaryIO, Self, TypeVar
 
 from screener.errors import OutputError
+from screener.reporting.arrow import check_parquet, write_parquet
 from screener.scanning.resume import Finished
 from screener.screening.result import SCHEMA, Result
 from screener.screening.screener import Screener
@@ -28,12 +34,19 @@ class JsonLines:
     """
 
     def __init__(
-        self, stream: BinaryIO, name: str, claimed: Claim | None = None, *, kept_bytes: int = 0
+        self,
+        stream: BinaryIO,
+        name: str,
+        claimed: Claim | None = None,
+        *,
+        kept_bytes: int = 0,
+        parquet: Path | None = None,
     ) -> None:
         self._stream = stream
         self._name = name
         self._claimed = claimed
         self._kept_bytes = kept_bytes
+        self._parquet = parquet
         self._begun = claimed is None
 
     @property
@@ -53,6 +66,8 @@ class JsonLines:
         if self._claimed.regular:  # a device keeps its mode
             make_private(self._name, self._claimed.descriptor)
             os.ftruncate(self._claimed.descriptor, self._kept_bytes)
+        if self._parquet is not None:
+            self._parquet.unlink(missing_ok=True)  # it is no longer complete
         self._begun = True
 
     def write(self, result: Result) -> None:
@@ -106,6 +121,8 @@ class JsonLines:
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         try:
             self.close()
+            if kind is None and self._parquet is not None and self._begun:
+                write_parquet(self._name, self._parquet)
         except OutputError:
             if kind is None:  # an exception that is being raised matters more
                 raise
@@ -114,8 +131,16 @@ class JsonLines:
 class ResumedJsonLines(JsonLines):
     """Appends to the lines of an earlier run, whose valid results are `finished`."""
 
-    def __init__(self, stream: BinaryIO, name: str, claimed: Claim, finished: Finished) -> None:
-        super().__init__(stream, name, claimed, kept_bytes=finished.end)
+    def __init__(
+        self,
+        stream: BinaryIO,
+        name: str,
+        claimed: Claim,
+        finished: Finished,
+        *,
+        parquet: Path | None = None,
+    ) -> None:
+        super().__init__(stream, name, claimed, kept_bytes=finished.end, parquet=parquet)
         self.finished = finished
 
 
@@ -125,7 +150,8 @@ _Lines = TypeVar("_Lines", bound=JsonLines)
 def open_jsonl(path: str | PathLike[str] | None = None) -> JsonLines:
     """Open a JSON Lines file for results, readable by its owner only.
 
-    An existing file of results is overwritten. Without a path, lines go to standard output. Raises
+    An existing file of results is overwritten. Without a path, lines go to standard output. With a
+    name ending in `.parquet` the results become a Parquet file when the `with` block ends. Raises
     OSError if the file cannot be opened, and OutputError if it is not a file of results or another
     program writes to it.
     """
@@ -143,8 +169,28 @@ def claim_jsonl(path: str | PathLike[str] | None = None) -> JsonLines:
         sys.stdout.flush()
         return JsonLines(sys.stdout.buffer, "standard output")
     _leave_workers()
+    parquet = _check_parquet(path)
+    path = journal_of(path)
     claimed = claim(path, os.O_WRONLY, kind=_RESULTS_KIND)
-    return JsonLines(BufferedWriter(claimed.file), os.fspath(path), claimed)
+    return JsonLines(BufferedWriter(claimed.file), os.fspath(path), claimed, parquet=parquet)
+
+
+def journal_of(path: str | PathLike[str]) -> Path:
+    """Return the file of JSON Lines that belongs to a file of results, itself if it is one."""
+    path = Path(path)
+    return path.with_name(f"{path.name}.jsonl") if _is_parquet(path) else path
+
+
+def _is_parquet(path: str | PathLike[str]) -> bool:
+    return Path(path).suffix.lower() == ".parquet"
+
+
+def _check_parquet(path: str | PathLike[str]) -> Path | None:
+    """Return the Parquet file to write, if any, after it was checked. Raises OutputError."""
+    if not _is_parquet(path):
+        return None
+    check_parquet(path)
+    return Path(path).absolute()  # the program may change its folder
 
 
 def _leave_workers() -> None:
@@ -167,6 +213,13 @@ def resume_jsonl(path: str | PathLike[str], screener: Screener) -> ResumedJsonLi
 def claim_resumed(path: str | PathLike[str], screener: Screener) -> ResumedJsonLines:
     """Open a file like `resume_jsonl`, but leave it unchanged until `begin` is called."""
     _leave_workers()
+    parquet = _check_parquet(path)
+    path = journal_of(path)
+    if parquet is not None and parquet.exists() and not path.exists():
+        raise OutputError(
+            f"{parquet} cannot be continued without its journal, {path}, which is gone: name a new"
+            " file"
+        )
     claimed = claim(path, os.O_RDWR | os.O_APPEND)
     try:
         if not claimed.regular:
@@ -175,7 +228,8 @@ def claim_resumed(path: str | PathLike[str], screener: Screener) -> ResumedJsonL
     except BaseException:
         claimed.abandon()
         raise
-    return ResumedJsonLines(BufferedWriter(claimed.file), os.fspath(path), claimed, finished)
+    stream = BufferedWriter(claimed.file)
+    return ResumedJsonLines(stream, os.fspath(path), claimed, finished, parquet=parquet)
 
 
 def _begin(lines: _Lines) -> _Lines:

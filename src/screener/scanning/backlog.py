@@ -214,7 +214,8 @@ class Backlog:
     def _next_file(self) -> PendingInput | None:
         while self._needs_files() and not self._is_full() and self._fill():
             pass
-        self._take_copies()
+        if self._ahead:
+            self._take_copies()
         if not self._files_to_read:
             if self._ahead:
                 self._await_copies()
@@ -243,11 +244,14 @@ class Backlog:
         """Queue the inputs whose copies are made, or cannot be."""
         for item in self._ahead.collect():
             if item.content is not None:
-                name, copied = item.content.take()
-                if isinstance(copied, MediaError):
-                    item.error = copied
-                item.target = Target(copied if isinstance(copied, str) else "", name=name)
-            self._files_to_read.append(item)
+                self._take_copy(item, item.content)
+
+    def _take_copy(self, item: PendingInput, content: Content) -> None:
+        name, copied = content.take()
+        if isinstance(copied, MediaError):
+            item.error, copied = copied, ""
+        item.target = Target(copied, name=name)
+        self._files_to_read.append(item)
 
     def _is_full(self) -> bool:
         """Return whether only the input that all others wait for may still be taken."""
@@ -278,8 +282,8 @@ class Backlog:
         files = [item for item in window if item.content is None]
         self._files_to_read += sorted(files, key=lambda item: item.inode)
         for item in window:
-            if item.content is not None:
-                self._ahead.start(item, item.content)
+            if item.content is not None and self._ahead.start(item, item.content):
+                self._take_copy(item, item.content)
         return bool(window) or (taken and self.awaited is None)
 
     def _make_item(self, file: FoundFile | Content) -> PendingInput:

@@ -56,16 +56,19 @@ class ReadAhead:
         """A placeholder for the next copy."""
         return self.bell.awaited
 
-    def start(self, item: PendingInput, content: Content) -> None:
-        """Begin to copy an input."""
+    def start(self, item: PendingInput, content: Content) -> bool:
+        """Begin to copy an input; return whether it is ready at once."""
         self._open.add(content)
         self._memory += content.memory
         self._disk += content.disk
-        self._copying.append(item)
         content.start(self.bell, self._limits, self._seconds)
+        if content.ready:
+            return True
+        self._copying.append(item)
+        return False
 
     def collect(self) -> list[PendingInput]:
-        """Remove and return the inputs whose copies are made or failed."""
+        """Remove and return the inputs whose copies are made or failed since `start`."""
         ready = [item for item in self._copying if item.content and item.content.ready]
         if ready:
             self._copying = deque(item for item in self._copying if item not in ready)

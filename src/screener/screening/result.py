@@ -296,8 +296,8 @@ class Result:
       of its members.
     - `effort`: how far the input was compared (`Effort`). It is less than the policy asks for if
       the input has no PDQ, moves, or comes from a cache.
-    - `extra`: the extra of this package without which the input is `unsupported`: `heif` or
-      `video`.
+    - `extra`: the extra of this package without which the input is `unsupported`: `arrow`,
+      `cloud`, `heif` or `video`.
     """
 
     input: str | None
