@@ -16,9 +16,9 @@ def receipt(name: str) -> list[dict[str, Any]]:
     return json.loads((ROOT / f"benchmarks/receipts/{name}.json").read_text())["rows"]
 
 
-def table(head: str) -> list[list[str]]:
-    """Return the cells of the table of docs/benchmarks.md whose head begins so."""
-    text = (ROOT / "docs/benchmarks.md").read_text(encoding="utf-8").partition(f"| {head}")[2]
+def table(head: str, page: str = "benchmarks") -> list[list[str]]:
+    """Return the cells of the table of a page whose head begins so."""
+    text = (ROOT / f"docs/{page}.md").read_text(encoding="utf-8").partition(f"| {head}")[2]
     rows = text.partition("\n\n")[0].splitlines()[2:]
     return [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
 
@@ -80,3 +80,29 @@ def test_the_landing_page_has_figures_of_the_page_of_benchmarks():
     assert len(rows) == 3
     for codes, one, ours, faiss in rows:
         assert (one, ours, faiss) == (single[codes], batch[codes][0], batch[codes][2])
+
+
+def test_service_tables_have_the_figures_of_their_receipt():
+    """Processor time and ratios of each route, and of screening beside a scan."""
+    rows = receipt("service")
+    assert [cells[1:] for cells in table("route | processor", "service")] == [
+        [
+            f"{row['processor_us']:.0f} µs",
+            f"{1e6 / row['processor_us']:,.0f}",
+            f"{row.get('processor_of_empty', 1):.0%}",
+            f"{row['p99_over_p50']:.1f}",
+        ]
+        for row in rows
+        if "query" in row
+    ]
+    assert [cells[:5] for cells in table("workers | by", "service")] == [
+        [
+            str(row["jobs"]),
+            f"`{row['route']}`",
+            f"{row['processor_ms']:.2f} ms",
+            f"{row.get('processor_of_scan', 1):.0%}",
+            f"{row.get('of_scan', 1):.0%}",
+        ]
+        for row in rows
+        if "jobs" in row
+    ]

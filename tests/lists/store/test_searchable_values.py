@@ -16,7 +16,6 @@ from screener.media.name import Name
 from screener.screening.input.hash_item import HashedInput
 from screener.screening.input.located_hash import LocatedHash
 from screener.screening.matching import hash_search
-from screener.screening.result import Match
 
 PDQ = "0123456789abcdef" * 4
 HOLDERS, INPUTS = 500, 20
@@ -49,13 +48,14 @@ def test_the_matches_of_many_inputs_are_made_one_input_at_a_time(
 ):
     """They are looked up at once, each value of the list once, and then told one by one."""
     made, asked = 0, []
+    make_match = hash_search.make_match
 
-    def counted(**said):
+    def counted(*record, **found):
         nonlocal made
         made += 1
-        return Match(**said)
+        return make_match(*record, **found)
 
-    monkeypatch.setattr(hash_search, "Match", counted)
+    monkeypatch.setattr(hash_search, "make_match", counted)
     holders = type(engine.lists[0]).holders
     monkeypatch.setattr(
         type(engine.lists[0]),
