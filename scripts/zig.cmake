@@ -17,3 +17,5 @@ set(CMAKE_CXX_COMPILER_FRONTEND_VARIANT GNU)
 set(CMAKE_CXX_STANDARD_COMPUTED_DEFAULT 17)
 set(CMAKE_CXX_EXTENSIONS_COMPUTED_DEFAULT ON)
 set(CMAKE_TRY_COMPILE_TARGET_TYPE STATIC_LIBRARY)
+# Zig passes -O2 for -O3, and keeps frame pointers: some 5 % of look-ups.
+add_compile_options(-fomit-frame-pointer "SHELL:-Xclang -O3")
