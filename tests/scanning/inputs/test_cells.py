@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import os
 
 import fsspec
 import pyarrow as pa
@@ -262,6 +263,17 @@ def test_rows_that_are_not_there_are_reported(engine, contents, tmp_path):
             found.append({(one.input, str(one.reason)) for one in results[50:]})
 
     assert found == [{(str(path), "unreadable")}] * 2
+
+
+def test_a_table_whose_name_is_not_utf8_is_read(engine, contents, tmp_path):
+    """As any file is; its rows have the raw name."""
+    path = os.fsencode(tmp_path) + b"/\xff.parquet"
+    os.rename(write(tmp_path / "a.parquet", contents), path)
+
+    results = list(scan(engine, os.fsdecode(path), jobs=1, column=Column("data")))
+
+    assert [one.input_bytes for one in results] == [path + b"#%d" % n for n in range(9)]
+    assert results[0].verdict == "match"
 
 
 def test_a_damaged_table_is_reported_whatever_its_name(engine, contents, tmp_path):

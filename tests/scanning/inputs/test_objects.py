@@ -182,6 +182,19 @@ def test_a_listing_that_fails_half_way_is_reported(s3, engine, calls):
     assert "secret" not in last.detail
 
 
+def test_a_listing_that_makes_no_sense_is_reported(engine, monkeypatch):
+    """It ends the listing of its URL only, not the scan."""
+    use(monkeypatch, "http://127.0.0.1:1")
+
+    async def call(*_, **__):
+        return {"Contents": [{"Key": "a", "Size": 1}]}
+
+    monkeypatch.setattr("s3fs.S3FileSystem._call_s3", call)
+
+    urls = ["s3://one/", "s3://other/"]
+    assert verdicts(scan(engine, urls, jobs=1)) == dict.fromkeys(urls, "unreadable")
+
+
 def test_a_scan_of_a_bucket_is_resumed(s3, engine, pictures, tmp_path):
     """Objects with a line are not read again; new and changed ones are."""
     put(s3, pictures)
@@ -395,6 +408,7 @@ def memory(monkeypatch):
     """The store `memory://`, empty."""
     store = fsspec.filesystem("memory")
     yield store
+    monkeypatch.undo()
     store.rm("/", recursive=True)
 
 
@@ -406,6 +420,20 @@ def test_a_folder_that_lists_itself_is_listed_once(memory, engine, pictures, mon
     monkeypatch.setattr(type(memory), "ls", lambda _, path, detail: [own, *ls(path, detail=True)])
 
     assert verdicts(scan(engine, "memory://uploads", jobs=1)) == {"memory://uploads/0.jpg": "match"}
+
+
+def test_a_slash_at_the_end_means_what_is_below(memory, engine, pictures, monkeypatch):
+    """Also in a store where an object may have the name of a folder."""
+    memory.pipe("/uploads/0.jpg", pictures["0.jpg"])
+    info = memory.info
+    own = {"name": "/uploads", "size": 0, "type": "file"}
+    monkeypatch.setattr(
+        type(memory), "info", lambda _, path: own if path == "/uploads" else info(path)
+    )
+
+    assert verdicts(scan(engine, "memory://uploads/", jobs=1)) == {
+        "memory://uploads/0.jpg": "match"
+    }
 
 
 def test_no_mixture_of_two_versions_is_screened(memory, engine, pictures, monkeypatch):

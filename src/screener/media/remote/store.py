@@ -230,6 +230,8 @@ class _FolderStore:
         self._url = url
 
     async def find(self) -> RemoteObject | None:
+        if self._url.endswith("/") and "::" not in self._url:
+            return None  # though there may be an object of the same name without the slash
         info = await self._files._info(self._path)
         if info["type"] == "directory":
             return None

@@ -227,7 +227,7 @@ class _Table:
 
         if isinstance(self._file, str):
             OpenFile(self._file).close()  # which refuses devices and the like
-            return pyarrow.OSFile(self._file)
+            return pyarrow.OSFile(os.fsencode(self._file))
         return self._file.open()
 
     def select(self, batch: Any, column: str) -> Any:
