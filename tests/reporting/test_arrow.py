@@ -116,6 +116,21 @@ def test_a_scan_into_parquet_is_resumed_and_has_one_row_an_input(known, folder, 
     assert rows[f"{folder}/0.png"] == rows[f"{folder}/5.png"] == "no_match"
 
 
+def test_a_journal_is_not_continued_without_its_table(known, folder, tmp_path):
+    """Which would look complete and lack the newer results."""
+    path, journal = tmp_path / "r.parquet", tmp_path / "r.parquet.jsonl"
+    call = ("scan", folder, "--list", known.path, "--jobs", "1")
+    assert command(*call, "-o", path).returncode in (0, 1, 3)
+    before = path.read_bytes(), journal.read_bytes()
+
+    for option in ("--resume", "-o"):
+        assert f"is the journal of {path}" in refused(*call, option, journal)
+    assert (path.read_bytes(), journal.read_bytes()) == before
+
+    path.unlink()
+    assert command(*call, "--resume", journal).returncode in (0, 1, 3)
+
+
 def test_a_scan_that_is_killed_leaves_its_journal_and_no_table(known, folder, tmp_path):
     """An older table does not stand beside it; the scan is resumed by the table's name."""
     path = tmp_path / "results.parquet"

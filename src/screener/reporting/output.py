@@ -187,10 +187,16 @@ def _is_parquet(path: str | PathLike[str]) -> bool:
 
 def _check_parquet(path: str | PathLike[str]) -> Path | None:
     """Return the Parquet file to write, if any, after it was checked. Raises OutputError."""
+    path = Path(path)
+    table = path.with_name(path.name.removesuffix(".jsonl"))
     if not _is_parquet(path):
+        if table != path and _is_parquet(table) and table.exists():
+            raise OutputError(
+                f"{path} is the journal of {table}, which would lack the new results: name {table}"
+            )
         return None
     check_parquet(path)
-    return Path(path).absolute()  # the program may change its folder
+    return path.absolute()  # the program may change its folder
 
 
 def _leave_workers() -> None:

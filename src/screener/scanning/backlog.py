@@ -251,7 +251,12 @@ class Backlog:
         if isinstance(copied, MediaError):
             item.error, copied = copied, ""
         item.target = Target(copied, name=name)
-        self._files_to_read.append(item)
+        # Only now is its state certain.
+        if item.has_line or item.reopened or self._is_wanted(item, name):
+            self._files_to_read.append(item)
+        else:
+            self._order.remove(item)
+            self._ahead.release(content)
 
     def _is_full(self) -> bool:
         """Return whether only the input that all others wait for may still be taken."""
@@ -292,8 +297,12 @@ class Backlog:
             return PendingInput(Target(file.path), remaining, inode=file.inode)
         return PendingInput(Target(""), remaining, content=file)
 
-    def _identify(self, item: PendingInput) -> Name:
-        return name_of(item.target.path) if item.content is None else item.content.identify()
+    def _identify(self, item: PendingInput) -> Name | None:
+        """Return its name, or None if its state is not known before it is copied."""
+        if item.content is None:
+            return name_of(item.target.path)
+        name = item.content.identify()
+        return None if name.has_no_state else name
 
     def _settle(self, item: PendingInput) -> PendingInput:
         self._record_count -= item.record_count

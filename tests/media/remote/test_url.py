@@ -4,7 +4,7 @@ import hashlib
 
 import pytest
 
-from screener.media.remote.url import is_url, name_of_url, protocol_of
+from screener.media.remote.url import is_url, name_below, name_of_url, protocol_of
 
 
 @pytest.mark.parametrize(
@@ -41,6 +41,15 @@ def test_the_protocol_is_the_first_of_a_chain():
         ("https://e.org/a?X-Amz-Signature=secret&X-Amz-Date=1", "https://e.org/a"),
         ("https://e.org/a?sv=1&sig=secret#part", "https://e.org/a"),
         ("simplecache::https://e.org/a?sig=secret", "simplecache::https://e.org/a"),
+        (
+            "zip://x.jpg::https://ann:secret@e.org/a.zip?sig=secret",
+            "zip://x.jpg::https://e.org/a.zip",
+        ),
+        (
+            "zip://x.jpg::simplecache::sftp://ann:secret@e.org/a",
+            "zip://x.jpg::simplecache::sftp://e.org/a",
+        ),
+        ("https://[::1]/a?sig=secret", "https://[::1]/a"),
         ("https://[e.org/a?sig=secret", "https://[e.org/a"),
     ],
 )
@@ -56,3 +65,23 @@ def test_queries_that_differ_give_names_that_differ():
     assert one == "https://e.org/get?sha256=" + hashlib.sha256(b"id=1").hexdigest()[:16]
     assert one != other
     assert name_of_url("https://e.org/get?id=1&sig=y") == one
+
+
+@pytest.mark.parametrize(
+    ("url", "name"),
+    [
+        ("sftp://ann:secret@one/uploads", "sftp://one/uploads/x.jpg"),
+        ("memory://uploads/", "memory://uploads/x.jpg"),
+        ("zip://::https://e.org/a.zip?sig=secret", "zip://x.jpg::https://e.org/a.zip"),
+        ("simplecache::s3://bucket/a", "simplecache::s3://bucket/a/x.jpg"),
+        ("hdfs://one/a?token=secret", "hdfs://one/a/x.jpg"),
+    ],
+)
+def test_what_lies_below_a_url_has_its_host_or_archive(url, name):
+    """And no credentials: two hosts have two names, of which no result replaces another's."""
+    assert name_below(url, "x.jpg", has_query=False) == name
+
+
+def test_a_folder_may_have_a_question_mark_in_its_name():
+    """If it is part of the path."""
+    assert name_below("gs://b/a?c", "x", has_query=True) == "gs://b/a?c/x"

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import os
 
 import fsspec
 import pyarrow as pa
@@ -110,6 +111,21 @@ def test_a_row_is_named_by_its_id_unless_that_came_before(engine, contents, tmp_
     names = [name for name, _ in described(results)]
 
     assert names == ["7", "8", f"{path}#2", f"{path}#3", "9", "10", "11", f"{other}#1"]
+
+
+def test_an_id_that_is_forged_names_no_other_row(engine, contents, tmp_path, monkeypatch):
+    """Whatever comes first: else a result of the one would replace that of the other."""
+    monkeypatch.setattr(cells, "_MAX_BATCH_ROWS", 2)
+    path = tmp_path / "a.parquet"
+    ids = [f"{path}#1", None, "a", "a", f"{path}#3", f"{path}#1#"]
+    pq.write_table(pa.table({"id": ids, "data": contents[:6]}), path, use_dictionary=False)
+
+    results = list(scan(engine, path, jobs=1, column=Column("data", "id")))
+
+    names = [name for name, _ in described(results)]
+    assert names == [
+        f"{path}#1", f"{path}#1#", "a", f"{path}#3", f"{path}#4", f"{path}#5"
+    ]  # fmt: skip
 
 
 def test_many_ids_are_told_apart(monkeypatch):
@@ -228,6 +244,51 @@ def test_rows_that_are_damaged_are_reported_and_others_screened(engine, contents
     assert "rows 3 to 3" in results[3].detail
 
 
+def test_rows_that_are_not_there_are_reported(engine, contents, tmp_path):
+    """If the file says that it has more than are found, in all or in a row group."""
+    path = tmp_path / "images.parquet"
+    data = pa.array(contents[:1] * 50, pa.binary())
+    pq.write_table(pa.table({"data": data}), path, use_dictionary=False, write_statistics=False)
+    whole = path.read_bytes()
+    footer = whole[-8 - int.from_bytes(whole[-8:-4], "little") : -8]
+    found = []
+    for place in (n for n, byte in enumerate(footer) if byte == 2 * 50):  # as Thrift writes 50
+        changed = bytearray(footer)
+        changed[place] = 2 * 60
+        path.write_bytes(whole[: -8 - len(footer)] + changed + whole[-8:])
+        file = pq.ParquetFile(path).metadata
+        if max(file.num_rows, file.row_group(0).num_rows) == 60:
+            results = list(scan(engine, path, jobs=1, column=Column("data")))
+            assert [one.verdict for one in results[:50]] == ["match"] * 50
+            found.append({(one.input, str(one.reason)) for one in results[50:]})
+
+    assert found == [{(str(path), "unreadable")}] * 2
+
+
+def test_a_table_whose_name_is_not_utf8_is_read(engine, contents, tmp_path):
+    """As any file is; its rows have the raw name."""
+    path = os.fsencode(tmp_path) + b"/\xff.parquet"
+    os.rename(write(tmp_path / "a.parquet", contents), path)
+
+    results = list(scan(engine, os.fsdecode(path), jobs=1, column=Column("data")))
+
+    assert [one.input_bytes for one in results] == [path + b"#%d" % n for n in range(9)]
+    assert results[0].verdict == "match"
+
+
+def test_a_damaged_table_is_reported_whatever_its_name(engine, contents, tmp_path):
+    """Only what programs leave beside tables is passed over."""
+    folder = tmp_path / "table"
+    folder.mkdir()
+    path = write(folder / "_images.parquet", contents)
+    path.write_bytes(b"no!!" + path.read_bytes()[4:])
+    (folder / "_SUCCESS").touch()
+
+    results = scan(engine, folder, jobs=1, column=Column("data"))
+
+    assert described(results) == [(str(path), "unsupported")]
+
+
 @pytest.mark.parametrize(
     ("column", "detail"),
     [("nothing", "the columns are id, data, more"), ("more", "not bytes"), ("data.x", "no column")],
@@ -250,7 +311,7 @@ def test_a_table_behind_a_url_is_read(engine, contents, tmp_path):
     finally:
         store.rm("/tables", recursive=True)
 
-    url = "memory:///tables/images.parquet"
+    url = "memory://tables/images.parquet"
     assert [name for name, _ in described(results)] == [f"{url}#{n}" for n in range(9)]
 
 

@@ -14,6 +14,7 @@ import boto3
 import fsspec
 import pytest
 from command_process import screener as command
+from misbehaving_server import misbehaving, says
 from resumed_scan import go_on
 from stored_objects import failing_bucket, s3_of_moto, use
 
@@ -181,6 +182,19 @@ def test_a_listing_that_fails_half_way_is_reported(s3, engine, calls):
     assert "secret" not in last.detail
 
 
+def test_a_listing_that_makes_no_sense_is_reported(engine, monkeypatch):
+    """It ends the listing of its URL only, not the scan."""
+    use(monkeypatch, "http://127.0.0.1:1")
+
+    async def call(*_, **__):
+        return {"Contents": [{"Key": "a", "Size": 1}]}
+
+    monkeypatch.setattr("s3fs.S3FileSystem._call_s3", call)
+
+    urls = ["s3://one/", "s3://other/"]
+    assert verdicts(scan(engine, urls, jobs=1)) == dict.fromkeys(urls, "unreadable")
+
+
 def test_a_scan_of_a_bucket_is_resumed(s3, engine, pictures, tmp_path):
     """Objects with a line are not read again; new and changed ones are."""
     put(s3, pictures)
@@ -312,6 +326,45 @@ def test_files_of_a_web_server_are_screened_and_resumed(engine, pictures, tmp_pa
     assert line["mtime_ns"] // 10**9 == int((tmp_path / "0.jpg").stat().st_mtime)
 
 
+@pytest.mark.parametrize("status", [202, 206, 302])
+def test_only_an_answer_with_the_file_is_the_file(make_list, pictures, status):
+    """A part of it, or a note, would be cleared by its digests."""
+    known = make_list([{"id": "one", "md5": hashlib.md5(pictures["0.jpg"]).hexdigest()}])
+    engine = Screener(known, policy=Policy(digests_only=True))
+
+    with misbehaving(says(status, pictures["0.jpg"][:1000])) as server:
+        (result,) = scan(engine, f"{server.url}/0.jpg", jobs=1)
+
+    assert (result.reason, result.bytes) == (Reason.UNREADABLE, None)
+    assert result.detail == f"the server answered with status {status}"
+
+
+def test_a_file_without_size_and_time_is_read_again_and_has_one_line(engine, pictures, tmp_path):
+    """Also one that could not be read: its line shows nothing that may have changed since."""
+    results = tmp_path / "results.jsonl"
+
+    present = []
+
+    class Terse(_Quiet):
+        def do_GET(self):
+            if not present:
+                return self.send_error(404)
+            self.send_response(200)
+            self.end_headers()
+            return self.wfile.write(pictures["0.jpg"])
+
+        do_HEAD = do_GET
+
+    with serving(Terse) as address:
+        url = f"{address}/0.jpg"
+        assert [go_on(engine, url, results) for _ in range(2)] == [[url], []]
+        present.append(True)
+        assert [go_on(engine, url, results) for _ in range(2)] == [[url], []]
+
+    lines = [json.loads(line) for line in results.read_text().splitlines()]
+    assert [line["verdict"] for line in lines] == ["unscreened", "match"]
+
+
 def test_any_store_of_fsspec_is_read(engine, pictures):
     """In order of name, folder by folder."""
     store = fsspec.filesystem("memory")
@@ -325,11 +378,82 @@ def test_any_store_of_fsspec_is_read(engine, pictures):
         store.rm("/uploads", recursive=True)
 
     assert sorted(verdicts(results)) == sorted(
-        [f"memory:///uploads/{name}" for name in pictures] + ["memory:///uploads/0/deep.jpg"]
+        [f"memory://uploads/{name}" for name in pictures] + ["memory://uploads/0/deep.jpg"]
     )
     assert [one.input for one in results if one.verdict == "match"] == [
-        "memory:///uploads/0.jpg", "memory:///uploads/0/deep.jpg"
+        "memory://uploads/0.jpg", "memory://uploads/0/deep.jpg"
     ]  # fmt: skip
+
+
+def test_archives_and_caches_of_fsspec_are_read(s3, engine, pictures):
+    """Members of two archives have two names, else a result would replace the other's."""
+    for number in "01":
+        packed = io.BytesIO()
+        with zipfile.ZipFile(packed, "w") as archive:
+            archive.writestr("x.jpg", pictures[f"{number}.jpg"])
+        put(s3, {f"{number}.zip": packed.getvalue(), f"in/{number}.jpg": pictures[f"{number}.jpg"]})
+
+    urls = ["zip://::s3://bucket/0.zip", "zip://::s3://bucket/1.zip", "simplecache::s3://bucket/in"]
+
+    assert verdicts(scan(engine, urls, jobs=1)) == {
+        "zip://x.jpg::s3://bucket/0.zip": "match",
+        "zip://x.jpg::s3://bucket/1.zip": "no_match",
+        "simplecache::s3://bucket/in/0.jpg": "match",
+        "simplecache::s3://bucket/in/1.jpg": "no_match",
+    }
+
+
+@pytest.fixture
+def memory(monkeypatch):
+    """The store `memory://`, empty."""
+    store = fsspec.filesystem("memory")
+    yield store
+    monkeypatch.undo()
+    store.rm("/", recursive=True)
+
+
+def test_a_folder_that_lists_itself_is_listed_once(memory, engine, pictures, monkeypatch):
+    """As some stores do."""
+    memory.pipe("/uploads/0.jpg", pictures["0.jpg"])
+    own = {"name": "/uploads", "size": 0, "type": "directory"}
+    ls = memory.ls
+    monkeypatch.setattr(type(memory), "ls", lambda _, path, detail: [own, *ls(path, detail=True)])
+
+    assert verdicts(scan(engine, "memory://uploads", jobs=1)) == {"memory://uploads/0.jpg": "match"}
+
+
+def test_a_slash_at_the_end_means_what_is_below(memory, engine, pictures, monkeypatch):
+    """Also in a store where an object may have the name of a folder."""
+    memory.pipe("/uploads/0.jpg", pictures["0.jpg"])
+    info = memory.info
+    own = {"name": "/uploads", "size": 0, "type": "file"}
+    monkeypatch.setattr(
+        type(memory), "info", lambda _, path: own if path == "/uploads" else info(path)
+    )
+
+    assert verdicts(scan(engine, "memory://uploads/", jobs=1)) == {
+        "memory://uploads/0.jpg": "match"
+    }
+
+
+def test_no_mixture_of_two_versions_is_screened(memory, engine, pictures, monkeypatch):
+    """Of a store that reads a large object in pieces, though both versions have one size."""
+    monkeypatch.setattr("screener.media.remote.store._PIECE_BYTES", 2000)
+    listed = pictures["0.jpg"]
+    memory.pipe("/a.jpg", bytes(len(listed)))
+    cat_file = memory.cat_file
+
+    def replace_then_read(_, path, start=None, end=None):
+        if start and memory.cat_file is not cat_file and not replaced:
+            replaced.append(memory.pipe(path, listed))
+        return cat_file(path, start, end)
+
+    replaced = []
+    monkeypatch.setattr(type(memory), "cat_file", replace_then_read)
+
+    (result,) = scan(engine, "memory://a.jpg", jobs=1)
+    assert replaced
+    assert result.verdict == "match"
 
 
 @pytest.mark.parametrize("url", ["nosuch://a/b", "s3://[", "https://[x/a?sig=secret"])

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 from screener.errors import MediaError
 from screener.media.name import Name
 from screener.media.remote.attempts import ObjectChanged, repeat
-from screener.media.remote.url import name_of_url, protocol_of
+from screener.media.remote.url import name_below, name_of_url, protocol_of
 from screener.system.installation import is_available, make_missing_error
 
 _PIECE_BYTES = 16 << 20  # that one request reads
@@ -85,7 +85,7 @@ def open_store(url: str) -> tuple[Store, Any]:
     except Exception as error:  # of the store's own library, for a setting or a name
         detail = f"this URL cannot be opened ({type(error).__name__})"
         raise MediaError("unreadable", detail) from None
-    if hasattr(files, "_call_s3"):
+    if hasattr(type(files), "_call_s3"):  # a cache has the attributes of what it caches
         return _S3Store(files, url), files.loop
     if protocol in ("http", "https"):
         return _HttpStore(files, url), files.loop
@@ -164,6 +164,14 @@ class _S3Store:
         return self._files.open(f"{self._bucket}/{found.key}", "rb")
 
 
+class _UnexpectedStatus(Exception):
+    """A server answered with something else than an object."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__()
+        self.status = status
+
+
 class _HttpStore:
     """A server that is asked for one URL; nothing below it is listed."""
 
@@ -195,6 +203,8 @@ class _HttpStore:
             while piece := await stream.read(_STREAM_BYTES):
                 size += len(piece)
                 yield piece
+            if stream.r.status != 200:  # such as a part of it, or a redirection to nowhere
+                raise _UnexpectedStatus(stream.r.status)
             time = _as_nanoseconds(stream.r.headers.get("Last-Modified"))
             yield replace(found.name, size=size, mtime_ns=time)
         finally:
@@ -220,6 +230,8 @@ class _FolderStore:
         self._url = url
 
     async def find(self) -> RemoteObject | None:
+        if self._url.endswith("/") and "::" not in self._url:
+            return None  # though there may be an object of the same name without the slash
         info = await self._files._info(self._path)
         if info["type"] == "directory":
             return None
@@ -231,7 +243,12 @@ class _FolderStore:
         while stack:
             folder = stack.pop()
             rows = await repeat(partial(self._list, folder), seconds=_LIST_SECONDS)
-            stack += [row["name"] for row in reversed(rows) if row["type"] == "directory"]
+            stack += [
+                row["name"]
+                for row in reversed(rows)
+                # Some stores list a folder in itself.
+                if row["type"] == "directory" and row["name"].rstrip("/") != folder.rstrip("/")
+            ]
             yield [
                 self._describe(row["name"], row, self._url_of(row["name"]))
                 for row in rows
@@ -250,7 +267,13 @@ class _FolderStore:
         return self._describe(found.key, info, found.name.text or "")
 
     def _url_of(self, path: str) -> str:
-        return name_of_url(str(self._files.unstrip_protocol(path)))
+        """Return a name with the host or the archive, which the path may lack."""
+        folder = f"{self._path.rstrip('/')}/"
+        if path.startswith(folder):
+            path = path[len(folder) :]
+        elif folder != "/":
+            return name_of_url(str(self._files.unstrip_protocol(path)))
+        return name_below(self._url, path, has_query="?" in self._path)
 
     def _describe(self, path: str, info: Any, text: str) -> RemoteObject:
         return RemoteObject(self, path, Name(text, None, info.get("size"), _find_time(info)))
@@ -266,7 +289,9 @@ class _FolderStore:
                 raise ObjectChanged
             yield piece
             if len(piece) < count:
-                return
+                break
+        if start > _PIECE_BYTES and (await self.refresh(found)).name != found.name:
+            raise ObjectChanged  # between two of its pieces
 
     def open(self, found: RemoteObject) -> Any:
         return getattr(self._files, "sync_fs", self._files).open(found.key, "rb")

@@ -8,6 +8,7 @@ from urllib.parse import SplitResult, unquote_plus, urlsplit, urlunsplit
 
 # A protocol of fsspec, or several that are chained (`zip://*.jpg::s3://bucket/some.zip`).
 _URL = re.compile(r"(?:[a-z][a-z0-9+.-]*::)*([a-z][a-z0-9+.-]*)://", re.IGNORECASE)
+_LINK = re.compile(r"::(?=[a-z][a-z0-9+.-]*(?:://|::))", re.IGNORECASE)
 
 # What lies on this machine is named by its path.
 _LOCAL_PROTOCOLS = frozenset(("file", "local"))
@@ -40,9 +41,22 @@ def name_of_url(url: str) -> str:
     Two queries may mean two objects. So the parameters, except those that sign the URL, are
     replaced by the beginning of the SHA-256 of their text.
     """
-    if "::" in url.partition("://")[0]:
-        return "::".join(_name_part(part) for part in url.split("::"))
-    return _name_part(url)
+    return "::".join(map(_name_part, _LINK.split(url)))
+
+
+def name_below(url: str, path: str, *, has_query: bool) -> str:
+    """Return the name of an object by its path below the folder that a URL names.
+
+    `has_query` says whether what follows `?` in the URL is part of the folder's path.
+    """
+    parts = list(map(_name_part, _LINK.split(url)))
+    index = next(index for index, part in enumerate(parts) if "://" in part)
+    protocol, separator, folder = parts[index].partition("://")
+    if not has_query:
+        folder = folder.partition("?")[0]
+    slash = "" if not folder or folder.endswith("/") else "/"
+    parts[index] = f"{protocol}{separator}{folder}{slash}{path}"
+    return "::".join(parts)
 
 
 def _name_part(url: str) -> str:

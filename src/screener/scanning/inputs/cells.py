@@ -117,13 +117,8 @@ def _read(table: _Table, seen: _SeenIds, bell: Bell) -> Iterator[Content | Await
 
 def _make_cells(table: _Table, batch: Any, first: int, seen: _SeenIds) -> Iterator[Content]:
     data = table.select(batch, table.column.data)
-    names: list[Name | None] = [None] * len(batch)
-    if table.column.id is not None:
-        ids = [_name_of_id(one) for one in table.select(batch, table.column.id)]
-        names = [name if is_new else None for name, is_new in zip(ids, seen.add(ids), strict=True)]
     time = table.name.mtime_ns
-    for number, (name, value) in enumerate(zip(names, data, strict=True), start=first):
-        chosen = name or name_of_bytes(table.name.as_bytes + b"#%d" % number)
+    for chosen, value in zip(_name_rows(table, batch, first, seen), data, strict=True):
         buffer = value.as_buffer() if value.is_valid else None
         size = None if buffer is None else buffer.size
         named = Name(chosen.text, chosen.raw, size, time)
@@ -131,6 +126,25 @@ def _make_cells(table: _Table, batch: Any, first: int, seen: _SeenIds) -> Iterat
             yield UnreadableContent(named, MediaError("unreadable", "the cell is null"))
         else:
             yield Cell(named, buffer)
+
+
+def _name_rows(table: _Table, batch: Any, first: int, seen: _SeenIds) -> list[Name]:
+    """Return the ids of rows, or else their numbers; each name once, even if an id is forged."""
+    rows = [
+        name_of_bytes(table.name.as_bytes + b"#%d" % number)
+        for number in range(first, first + len(batch))
+    ]
+    if table.column.id is None:
+        return rows
+    ids = [_name_of_id(one) for one in table.select(batch, table.column.id)]
+    is_new = seen.add(ids)
+    names = [one if new and one else row for one, new, row in zip(ids, is_new, rows, strict=True)]
+    while others := [index for index, new in enumerate(is_new) if not new]:
+        for index, new in zip(others, seen.add([names[index] for index in others]), strict=True):
+            is_new[index] = new
+            if not new:
+                names[index] = name_of_bytes(names[index].as_bytes + b"#")
+    return names
 
 
 def _name_of_id(value: Any) -> Name | None:
@@ -173,7 +187,7 @@ class _Table:
                 if stream.read(len(_MAGIC)) == _MAGIC:
                     stream.seek(0)
                     yield from self._read_groups(stream)
-                elif not os.path.basename(self.name.text or "").startswith(("_", ".")):
+                elif not _is_passed_over(os.path.basename(self.name.text or "")):
                     raise MediaError("unsupported", "not a Parquet file, as --column needs")
         except Exception as error:  # of Arrow, or of any library that a store uses
             yield _Batch(0, _as_media_error(error))
@@ -197,17 +211,23 @@ class _Table:
                 ):
                     yield _Batch(first, batch)
                     first += len(batch)
+                if first != end:
+                    raise MediaError("unreadable", "the file has fewer rows than it says")
             except Exception as error:  # of Arrow, or of any library that a store uses
                 reason = _as_media_error(error)
                 detail = f"rows {first} to {end - 1} cannot be read: {reason.detail}"
                 yield _Batch(first, MediaError(reason.reason, detail))
+        if end != file.metadata.num_rows:
+            raise MediaError(
+                "unreadable", f"{end} rows found, and it says {file.metadata.num_rows}"
+            )
 
     def _open(self) -> Any:
         import pyarrow
 
         if isinstance(self._file, str):
             OpenFile(self._file).close()  # which refuses devices and the like
-            return pyarrow.OSFile(self._file)
+            return pyarrow.OSFile(os.fsencode(self._file))
         return self._file.open()
 
     def select(self, batch: Any, column: str) -> Any:
@@ -220,6 +240,10 @@ class _Table:
             first, *fields = column.split(".")
             values = pyarrow.compute.struct_field(batch.column(first), fields)
         return values.dictionary_decode() if hasattr(values, "dictionary_decode") else values
+
+
+def _is_passed_over(name: str) -> bool:
+    return name.startswith(("_", ".")) and not name.lower().endswith(".parquet")
 
 
 def _check_column(schema: Any, column: str, *, is_data: bool) -> None:

@@ -66,4 +66,10 @@ async def _list_pages(store: Store) -> AsyncIterator[Page]:
 
 
 async def _next(pages: AsyncIterator[Page]) -> Page | None:
-    return await anext(pages, None)
+    try:
+        return await anext(pages, None)
+    except MediaError:
+        raise
+    except Exception as error:  # an answer without what it must have
+        detail = f"the listing cannot be understood ({type(error).__name__})"
+        raise MediaError("unreadable", detail) from None
