@@ -20,8 +20,10 @@ from screener.media.archives.archive import Member
 from screener.media.files.limits import Limits
 from screener.media.name import Name
 from screener.scanning import backlog
+from screener.scanning.inputs.bell import Bell
 from screener.scanning.inputs.expand import find_files, locate_files
 from screener.scanning.inputs.folder import FoundFile
+from screener.scanning.read_ahead import ReadAhead
 from screener.scanning.scan import drop_paths, scan_with_paths
 from screener.scanning.workers import pool as workers
 from screener.screening.input.hash_item import HashedInput
@@ -382,6 +384,12 @@ def in_order(nodes, path=(), same=()):
         yield (*path, number), which
 
 
+def make_backlog(found, **options):
+    """Return a Backlog of found files, with the default limits."""
+    ahead = ReadAhead(Bell(), limits=Limits(), seconds=60.0)
+    return backlog.Backlog(found, ahead=ahead, limits=Limits(), **options)
+
+
 @pytest.mark.parametrize("ordered", [True, False])
 @pytest.mark.parametrize("seed", range(20))
 def test_whatever_is_slow_each_place_is_told_once_and_little_waits(monkeypatch, seed, ordered):
@@ -395,7 +403,7 @@ def test_whatever_is_slow_each_place_is_told_once_and_little_waits(monkeypatch, 
     rng = random.Random(seed)
     tree = drawn_tree(rng)
     found = (FoundFile(str(number), rng.randrange(9)) for number in range(len(tree)))
-    waiting = backlog.Backlog(found, limits=Limits(), ordered=ordered, finished=None)
+    waiting = make_backlog(found, ordered=ordered, finished=None)
     workers, under_way, told, given = [Worker() for _ in range(3)], [], [], 0
     held = {}  # how many records are named by the result of each item that waits
     troubles = (None, MediaError("encrypted", "a member under a password"))
@@ -465,7 +473,7 @@ def test_what_is_done_already_holds_up_nothing_that_is_new(monkeypatch):
         is_archive=lambda _: False,
     )
     found, steps = iter([FoundFile(one, 1) for one in ("old", "new", "old", "old")]), []
-    waiting = backlog.Backlog(found, limits=Limits(), ordered=True, finished=told)
+    waiting = make_backlog(found, ordered=True, finished=told)
 
     while True:
         item = waiting.next()
@@ -488,9 +496,7 @@ def test_what_an_earlier_scan_told_is_opened_for_a_cache_that_lacks_it_alone():
 
     def done_again(is_cached):
         found = iter([FoundFile(one, 1) for one in ("held", "lacked", "zip")])
-        waiting = backlog.Backlog(
-            found, limits=Limits(), ordered=True, finished=told, is_cached=is_cached
-        )
+        waiting = make_backlog(found, ordered=True, finished=told, is_cached=is_cached)
         items = iter(waiting.next, None)
         return [(one.target.path, one.has_line, one.reopened) for one in items]
 
@@ -504,7 +510,7 @@ def test_an_archive_with_a_line_has_another_where_it_can_be_opened_no_more(opens
     """As where it takes too long this time: what is in it is not known then, and that is told."""
     told = SimpleNamespace(take=lambda _: Verdict.NO_MATCH, is_archive=lambda _: True)
     found = iter([FoundFile("zip", 1)])
-    waiting = backlog.Backlog(found, limits=Limits(), ordered=True, finished=told)
+    waiting = make_backlog(found, ordered=True, finished=told)
     item, result = waiting.next(), SimpleNamespace(matches=(), other_hits=(), counts=True)
     result.with_members = lambda members, has_error: result
     if opens:
