@@ -6,6 +6,7 @@ import os
 from threading import Lock
 
 from screener.scanning.inputs.listed_names import Awaited
+from screener.system import process
 
 
 class Bell:
@@ -13,6 +14,7 @@ class Bell:
 
     def __init__(self) -> None:
         self._lock = Lock()
+        process.fill_standard_streams()  # else a daemon's pipe may take the place of a closed one
         self._listener, self._ringer = os.pipe()
         self._open = True
         self._rung = False
