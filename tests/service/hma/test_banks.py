@@ -216,6 +216,15 @@ def test_one_process_uses_a_folder(known, state):
     assert (state / "hma.sqlite").stat().st_mode & 0o777 == 0o600
 
 
+def make_old(state):
+    """Date the only bank that a client made back by decades; return its path."""
+    (own,) = state.glob("*.list")
+    with sqlite3.connect(own / "records.sqlite") as database:
+        database.execute("UPDATE generations SET confirmed = 1000, time = 1000")
+    database.close()
+    return own
+
+
 def test_own_banks_are_never_too_old(tmp_path, known, state, pdqs):
     """They change only by this API, so that their age says nothing."""
     policy = tmp_path / "policy.toml"
@@ -223,10 +232,7 @@ def test_own_banks_are_never_too_old(tmp_path, known, state, pdqs):
     with hma_client(state, known, policy=policy) as client:
         client.post("/c/banks", json={"name": "OURS"})
         add(client, "OURS", pdqs[1])
-    (own,) = state.glob("*.list")
-    with sqlite3.connect(own / "records.sqlite") as database:
-        database.execute("UPDATE generations SET confirmed = 1000, time = 1000")
-    database.close()
+    own = make_old(state)
     assert HashList.open(own).age_s() > Policy.load(policy).max_list_age
 
     with hma_client(state, known, policy=policy) as client:
@@ -246,10 +252,7 @@ def test_an_age_limit_that_comes_later_is_for_lists_alone(known, tmp_path, state
     with hma_client(state, known) as client:
         client.post("/c/banks", json={"name": "OURS"})
         add(client, "OURS", pdqs[1])
-    (own,) = state.glob("*.list")
-    with sqlite3.connect(own / "records.sqlite") as database:
-        database.execute("UPDATE generations SET confirmed = 1000, time = 1000")
-    database.close()
+    make_old(state)
 
     with hma_client(state, known, policy=policy, poll_seconds=0.05) as client:
         assert set(numbers(client, pdqs[1])) == {"OURS"}
