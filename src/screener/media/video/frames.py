@@ -119,11 +119,7 @@ def _open_track(
             raise make_missing_error("video", "keyframes")
         if ignore_edits:
             raise make_missing_error("video", "video that edit lists hide")
-        if importlib.util.find_spec("cv2") is None:
-            raise make_missing_error("video", "a video")
-        from screener.media.video.decoders.opencv import CvStream
-
-        return CvStream(file.stream, trimmed=hidden_seconds)
+        return _open_by_opencv(file, hidden_seconds)
     except MediaError as error:
         if error.reason == "undecodable" and integrity.ended_early(file.stream):
             raise MediaError("truncated", f"{file.mime}: the data ends too early") from None
@@ -132,6 +128,16 @@ def _open_track(
 
 def _has_pyav() -> bool:
     return importlib.util.find_spec("av") is not None and load_extra("video")
+
+
+def _open_by_opencv(file: _File, hidden_seconds: float) -> Stream:
+    try:
+        from screener.media.video.decoders.opencv import CvStream
+    except ModuleNotFoundError as error:
+        if error.name != "cv2":
+            raise
+        raise make_missing_error("video", "a video") from None
+    return CvStream(file.stream, trimmed=hidden_seconds)
 
 
 def _decode_tracks(file: _File, opened: Stream) -> Iterator[Frame]:
