@@ -35,7 +35,7 @@ from screener.errors import (
 from screener.hashing import digest, pdq
 from screener.media.files.limits import Limits
 from screener.scanning import crews as crews_module
-from screener.scanning import dispatcher, uploads
+from screener.scanning import matcher, uploads
 from screener.system import private_copy
 
 
@@ -739,29 +739,41 @@ def test_a_list_that_is_replaced_underneath_never_clears_and_comes_with_refresh(
         assert pool.screen(files["other.webp"]).verdict == Verdict.NO_MATCH
 
 
-def test_items_that_come_together_are_looked_up_in_one_batch(engine, files, monkeypatch):
-    """While others wait, with those of a millisecond; without a wait if none does."""
-    sizes = []
+def test_items_that_are_hashed_during_a_search_share_the_next(engine, files, monkeypatch):
+    """And a search begins at once if none is under way."""
+    sizes, searching, release = [], threading.Event(), threading.Event()
     decide = Screener.decide_if_sure
 
     def counted(screener, items):
         sizes.append(len(items))
+        searching.set()
+        release.wait(30)
         return decide(screener, items)
 
-    with Pool(engine, jobs=1) as pool, ThreadPoolExecutor(8) as threads:
-        monkeypatch.setattr(Screener, "decide_if_sure", counted)
-        pool.screen(files["empty"])
+    monkeypatch.setattr(Screener, "decide_if_sure", counted)
+    with Pool(engine, jobs=1) as pool, ThreadPoolExecutor(9) as threads:
+        first = threads.submit(pool.screen, files["empty"])
+        assert searching.wait(30)
         assert sizes == [1]
-        monkeypatch.setattr(dispatcher, "_BATCH_SECONDS", 60.0)
-        assert pool.screen(files["empty"], timeout=30).reason == Reason.EMPTY  # none waits
-        monkeypatch.setattr(dispatcher, "_BATCH_SECONDS", 0.5)
-        for turn in range(1, 50):  # a busy machine may bring them one after another
-            results = list(threads.map(pool.screen, [files["empty"]] * 8))
-            assert [result.reason for result in results] == [Reason.EMPTY] * 8
-            assert sum(sizes[2:]) == 8 * turn
-            if max(sizes) > 1:
-                break
-    assert max(sizes) > 1
+        others = [threads.submit(pool.screen, files["empty"]) for _ in range(8)]
+        until(lambda: pool._dispatcher._matcher._hashed.qsize() == 8)
+        release.set()
+        assert [one.result(30).reason for one in (first, *others)] == [Reason.EMPTY] * 9
+    assert sizes == [1, 8]
+
+
+def test_an_error_that_ends_no_search_is_its_items_own(engine, files, monkeypatch):
+    """The thread that matches goes on."""
+
+    def fail(*_values):
+        raise MemoryError
+
+    with Pool(engine, jobs=1) as pool:
+        with monkeypatch.context() as patched:
+            patched.setattr(matcher, "Outcome", fail)
+            with pytest.raises(MemoryError):
+                pool.screen(files["empty"], timeout=30)
+        assert pool.screen(files["empty"]).reason == Reason.EMPTY
 
 
 def test_many_small_items_leave_memory_as_it_is(pool, files):

@@ -94,8 +94,8 @@ class Crews:
             self._retiring.append(self.current)
             self.current = crew
 
-    def poll(self, awaited: Awaited, seconds: float | None, *, waits: bool) -> Sequence[Finished]:
-        """Return the tasks that finish next, or within `seconds`; stop for the awaited input.
+    def poll(self, awaited: Awaited, *, waits: bool) -> Sequence[Finished]:
+        """Return the tasks that finish next; stop for the awaited input.
 
         If an item `waits`, stop soon if a process may have started. Raises WorkerError if processes
         end before they are ready; then call `restart`.
@@ -105,8 +105,8 @@ class Crews:
                 crew.end()
                 self._retiring.remove(crew)
             crews = [self.current, *self._retiring]
-        if waits and not crews[0].workers.ready:
-            seconds = _START_SECONDS if seconds is None else min(seconds, _START_SECONDS)
+        is_starting = waits and not crews[0].workers.ready
+        seconds = _START_SECONDS if is_starting else None
         finished = poll([crew.workers for crew in crews], awaited, seconds)
         if finished:
             self._failing_since = None

@@ -8,7 +8,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Iterable
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -37,7 +37,8 @@ class PendingItem:
         lists: The names of the lists to match it against; None for all.
         upload: The item as a worker opens it.
         hashed: Its hashes, if the caller's thread made them.
-        crew: The workers that hashed it, or those at the time when its caller's thread did.
+        crew: The workers that hash it, or those at the time when its caller's thread did; unset
+            before it is queued.
         hash_only: It is not matched.
         seconds: The processor time of an earlier attempt.
     """
@@ -47,7 +48,7 @@ class PendingItem:
     future: Future[Outcome] = field(default_factory=Future)
     upload: Upload | None = None
     hashed: HashedInput | None = None
-    crew: Crew | None = None
+    crew: Crew = field(init=False)
     mode: HashMode = HashMode.NORMAL
     hash_only: bool = False
     seconds: float = 0.0
@@ -69,6 +70,16 @@ class PendingItem:
         if seconds is not None:
             seconds = round(self.seconds + seconds, 6)
         return replace(hashed, name=name, seconds=seconds)
+
+    def finish(self, outcome: Outcome) -> None:
+        """Set the outcome, after the item's memory is free."""
+        self.close()  # before its caller goes on
+        self.future.set_result(outcome)
+
+    def fail(self, error: BaseException) -> None:
+        """Let its caller raise an error, unless that has gone."""
+        with contextlib.suppress(InvalidStateError):
+            self.future.set_exception(error)
 
     def close(self) -> None:
         """Free the memory of the item."""
@@ -183,6 +194,7 @@ class ItemQueue:
             for item in reversed(list(items)):
                 self._waiting[item] = None
                 self._waiting.move_to_end(item, last=False)
+            self._wake()
 
     def close(self) -> None:
         """Refuse further items."""

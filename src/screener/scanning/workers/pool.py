@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import selectors
+import select
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -138,17 +138,14 @@ def _wait_for_workers(
 
     Wait for the first of them, for the awaited input, or for that many seconds.
     """
-    with selectors.DefaultSelector() as selector:
-        for worker in busy:
-            selector.register(worker.answers, selectors.EVENT_READ, worker)
-        timeout = max(0.0, min(worker.seconds_left() for worker in busy))
-        timeout = timeout if seconds is None else min(timeout, max(0.0, seconds))
-        for descriptor in () if awaited is None else awaited.descriptors:
-            selector.register(descriptor, selectors.EVENT_READ)
-        if awaited is not None and not awaited.descriptors:
-            timeout = 0.0
-        events = selector.select(timeout)
-    answered = [key.data for key, _ in events if key.data is not None]
-    return answered + [
-        worker for worker in busy if worker.seconds_left() <= 0 and worker not in answered
-    ]
+    poll = select.poll()
+    for worker in busy:
+        poll.register(worker.answers, select.POLLIN)
+    timeout = max(0.0, min(worker.seconds_left() for worker in busy))
+    timeout = timeout if seconds is None else min(timeout, max(0.0, seconds))
+    for descriptor in () if awaited is None else awaited.descriptors:
+        poll.register(descriptor, select.POLLIN)
+    if awaited is not None and not awaited.descriptors:
+        timeout = 0.0
+    readable = {descriptor for descriptor, _ in poll.poll(timeout * 1000)}
+    return [worker for worker in busy if worker.answers in readable or worker.seconds_left() <= 0]
