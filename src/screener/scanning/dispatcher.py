@@ -110,9 +110,16 @@ class Dispatcher:
         return self._aborting or self._queue.finished
 
     def _assign(self) -> None:
-        """Give each idle worker one waiting item, so that no item waits for a slow one."""
+        """Give waiting items to the workers that begin soon.
+
+        Take back those that wait behind a slow one: a worker with nothing to do gets them. When the
+        slow one is done, its worker begins them too, and what it finds is ignored.
+        """
+        delayed = [task for task in self._crews.list_delayed() if task in self._running]
+        if delayed:
+            self._queue.put_back([self._running.pop(task) for task in delayed])
         crew = self._crews.current
-        while (worker := crew.workers.idle()) is not None:
+        while (worker := self._crews.next_worker()) is not None:
             item = self._queue.take()
             if item is None or item.upload is None:
                 return
@@ -130,7 +137,9 @@ class Dispatcher:
             self._crews.restart(error)
             return
         for done in finished:
-            item = self._running.pop(done.task)
+            item = self._running.pop(done.task, None)
+            if item is None:  # taken back
+                continue
             hashed = done.outcome
             if not isinstance(hashed, HashedInput):  # of a worker that an item has taken over
                 crash = MediaError(str(Reason.CRASHED), "its worker sent no hashes")
