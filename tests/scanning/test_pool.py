@@ -762,6 +762,29 @@ def test_items_that_are_hashed_during_a_search_share_the_next(engine, files, mon
     assert sizes == [1, 8]
 
 
+def test_no_item_waits_long_behind_a_slow_one(engine, files, tmp_path):
+    """Quick items are given to workers ahead, and taken back from a worker that is held up."""
+    held = Held(tmp_path)
+    with Pool(engine, jobs=2) as pool, ThreadPoolExecutor(17) as threads:
+        list(threads.map(pool.screen, [files["empty"]] * 100))  # so both are known to be quick
+        slow = threads.submit(pool.screen, held.data)
+        held.until_begun()
+        taken_back, put_back = [], pool._dispatcher._queue.put_back
+        pool._dispatcher._queue.put_back = lambda items: (taken_back.extend(items), put_back(items))
+        for _ in range(3):
+            quick = [files["listed.jpg"], files["empty"]] * 8
+            verdicts = [result.verdict for result in threads.map(pool.screen, quick, timeout=60)]
+            assert verdicts == [Verdict.MATCH, Verdict.UNSCREENED] * 8
+        assert taken_back
+        assert not slow.done()
+        held.release()  # what was taken back is hashed once more, and ignored
+        quick = [files["empty"], files["listed.jpg"]] * 8
+        verdicts = [result.verdict for result in threads.map(pool.screen, quick, timeout=60)]
+        assert verdicts == [Verdict.UNSCREENED, Verdict.MATCH] * 8
+        assert slow.result(60).reason == Reason.UNSUPPORTED
+    assert count_open("/memfd:screener") == 0
+
+
 def test_an_error_that_ends_no_search_is_its_items_own(engine, files, monkeypatch):
     """The thread that matches goes on."""
 
