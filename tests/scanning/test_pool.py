@@ -35,7 +35,7 @@ from screener.errors import (
 from screener.hashing import digest, pdq
 from screener.media.files.limits import Limits
 from screener.scanning import crews as crews_module
-from screener.scanning import matcher, uploads
+from screener.scanning import match_thread, uploads
 from screener.system import private_copy
 
 
@@ -794,7 +794,7 @@ def test_an_error_that_ends_no_search_is_its_items_own(engine, files, monkeypatc
 
     with Pool(engine, jobs=1) as pool:
         with monkeypatch.context() as patched:
-            patched.setattr(matcher, "Outcome", fail)
+            patched.setattr(match_thread, "Outcome", fail)
             with pytest.raises(MemoryError):
                 pool.screen(files["empty"], timeout=30)
         assert pool.screen(files["empty"]).reason == Reason.EMPTY

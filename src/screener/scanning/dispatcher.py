@@ -13,7 +13,7 @@ from screener.media.source import Item
 from screener.scanning.crews import Crews
 from screener.scanning.inputs.listed_names import Awaited
 from screener.scanning.item_queue import ItemQueue, PendingItem
-from screener.scanning.matcher import Matcher
+from screener.scanning.match_thread import MatchThread
 from screener.scanning.uploads import open_upload
 from screener.scanning.workers.protocol import Task
 from screener.screening.input.hash_item import HashedInput
@@ -36,7 +36,7 @@ class Dispatcher:
         self._crews = Crews(screener, jobs, exact=exact)
         self._queue = ItemQueue(jobs, queue)
         self._running: dict[Task, PendingItem] = {}
-        self._matcher = Matcher(self._queue)
+        self._matcher = MatchThread(self._queue)
         self._aborting = False
         # A daemon, since others would keep the program from its end; `atexit` ends it before that.
         self._thread = threading.Thread(target=self._run, name="screener-pool", daemon=True)

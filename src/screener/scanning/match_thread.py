@@ -18,7 +18,7 @@ _log = logging.getLogger(__name__)
 Hashed = tuple[PendingItem, HashedInput]
 
 
-class Matcher:
+class MatchThread:
     """A thread that sets the outcomes of items, in the order in which they were hashed.
 
     A search begins at once. Items that are hashed meanwhile share the next one. So no worker waits
