@@ -40,10 +40,15 @@ exec chroot "$root" setpriv --reuid "$user" --regid "$user" --clear-groups --no-
 
 
 def make_root(base: str, folder: Path) -> None:
-    """Make a root with the packages of an image of Debian, such as debian:trixie-slim."""
+    """Make a root with the packages of an image of Debian, such as debian:trixie-slim.
+
+    Exits with 77 if that fails, as without a mirror of Debian.
+    """
     suite = base.partition(":")[2].removesuffix("-slim")
     call = ["mmdebstrap", "--quiet", "--variant=minbase", suite, str(folder)]
-    subprocess.run(call, check=True)
+    if subprocess.run(call).returncode:
+        print("mmdebstrap made no root; nothing was checked", file=sys.stderr)
+        raise SystemExit(77)
     # For steps that use the network; this machine may trust an authority of its own.
     for source in (CERTIFICATES, Path("/etc/resolv.conf"), Path("/etc/hosts")):
         target = folder / "host.crt" if source == CERTIFICATES else folder / source.relative_to("/")
