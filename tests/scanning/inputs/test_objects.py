@@ -438,7 +438,7 @@ def test_a_slash_at_the_end_means_what_is_below(memory, engine, pictures, monkey
 
 def test_no_mixture_of_two_versions_is_screened(memory, engine, pictures, monkeypatch):
     """Of a store that reads a large object in pieces, though both versions have one size."""
-    monkeypatch.setattr("screener.media.remote.store._PIECE_BYTES", 2000)
+    monkeypatch.setattr("screener.media.remote.store.PIECE_BYTES", 2000)
     listed = pictures["0.jpg"]
     memory.pipe("/a.jpg", bytes(len(listed)))
     cat_file = memory.cat_file

@@ -11,7 +11,8 @@ from screener.errors import MediaError
 from screener.media.files.limits import Limits
 from screener.media.name import Name
 from screener.media.remote.attempts import ObjectChanged, repeat
-from screener.media.remote.store import Pieces, RemoteObject, open_store
+from screener.media.remote.remote_object import Pieces, RemoteObject
+from screener.media.remote.store import open_store
 from screener.system.private_copy import PrivateCopy
 
 MAX_MEMORY_BYTES = 16 << 20

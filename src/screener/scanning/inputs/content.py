@@ -13,7 +13,7 @@ from screener.media.files.limits import Limits
 from screener.media.name import Name
 from screener.media.remote.attempts import repeat
 from screener.media.remote.copying import MAX_MEMORY_BYTES, RemoteCopy, copy_object
-from screener.media.remote.store import RemoteObject
+from screener.media.remote.remote_object import RemoteObject
 from screener.scanning.inputs.bell import Bell
 
 _IDENTIFY_SECONDS = 60.0
