@@ -21,6 +21,7 @@ from screener.scanning.inputs.bell import Bell
 from screener.scanning.inputs.content import Content, RemoteContent, UnreadableContent
 from screener.scanning.inputs.folder import FoundFile
 from screener.scanning.inputs.listed_names import Awaited
+from screener.scanning.result_lines import PARQUET_MAGIC
 from screener.system.installation import is_available, make_missing_error
 from screener.system.private_copy import PrivateCopy
 
@@ -28,7 +29,6 @@ _BATCH_BYTES = 16 << 20
 _MAX_BATCH_ROWS = 4096
 _MAX_DICTIONARY_ROWS = 32
 _BUFFER_BYTES = 1 << 20
-_MAGIC = b"PAR1"
 _HASH_KEY = os.urandom(16)  # so that nobody can make two ids with one hash
 
 
@@ -184,7 +184,7 @@ class _Table:
             if not is_available("arrow"):
                 raise make_missing_error("arrow", "reading Parquet files")
             with self._open() as stream:
-                if stream.read(len(_MAGIC)) == _MAGIC:
+                if stream.read(len(PARQUET_MAGIC)) == PARQUET_MAGIC:
                     stream.seek(0)
                     yield from self._read_groups(stream)
                 elif not _is_passed_over(os.path.basename(self.name.text or "")):
