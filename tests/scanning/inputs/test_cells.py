@@ -315,6 +315,23 @@ def test_a_table_behind_a_url_is_read(engine, contents, tmp_path):
     assert [name for name, _ in described(results)] == [f"{url}#{n}" for n in range(9)]
 
 
+def test_rows_of_a_store_without_times_are_screened_again(engine, contents, tmp_path, monkeypatch):
+    """A changed cell may have the size that it had."""
+    monkeypatch.setattr("screener.media.remote.store._TIMES", ())
+    store, results = fsspec.filesystem("memory"), tmp_path / "results.jsonl"
+    try:
+        for content in (bytes(len(contents[0])), contents[0]):
+            path = write(tmp_path / "images.parquet", [content])
+            store.pipe("/images.parquet", path.read_bytes())
+            url = "memory://images.parquet"
+            assert len(go_on(engine, url, results, column=Column("data"))) == 1
+    finally:
+        store.rm("/images.parquet")
+
+    verdicts = [json.loads(line)["verdict"] for line in results.read_text().splitlines()]
+    assert verdicts == ["unscreened", "match"]
+
+
 def test_the_command_screens_a_column(known, contents, tmp_path):
     """With names from the id column; a wrong call is refused."""
     path = write(tmp_path / "images.parquet", contents)
