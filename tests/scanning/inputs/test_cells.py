@@ -113,6 +113,30 @@ def test_a_row_is_named_by_its_id_unless_that_came_before(engine, contents, tmp_
     assert names == ["7", "8", f"{path}#2", f"{path}#3", "9", "10", "11", f"{other}#1"]
 
 
+@pytest.mark.parametrize(
+    ("ids", "name"),
+    [
+        (pa.array([b"\xe9", b"b"]), "\ufffd"),
+        (pa.Array.from_buffers(pa.string(), 2, pa.array([b"\xe9", b"b"]).buffers()), "\ufffd"),
+        (pa.array([1.5, 2]), "1.5"),
+        (pa.array([1 << 60, 1 << 61], pa.timestamp("ms")), None),  # not a time of Python's
+        (pa.array([[1], [2]]), "[1]"),
+    ],
+)
+def test_an_id_of_any_type_names_its_row(engine, contents, tmp_path, ids, name):
+    """By its bytes or its text, also if it is not UTF-8 or has no value in Python."""
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"id": ids, "data": contents[:2]}), path, store_schema=False)
+
+    first, second = scan(engine, path, jobs=1, column=Column("data", "id"))
+
+    assert first.input != second.input
+    assert (first.verdict, second.verdict) == ("match", "no_match")
+    assert name in (first.input, None)
+    if name == "\ufffd":
+        assert first.input_bytes == b"\xe9"
+
+
 def test_an_id_that_is_forged_names_no_other_row(engine, contents, tmp_path, monkeypatch):
     """Whatever comes first: else a result of the one would replace that of the other."""
     monkeypatch.setattr(cells, "_MAX_BATCH_ROWS", 2)
