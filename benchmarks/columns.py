@@ -1,28 +1,34 @@
 """How many rows of a Parquet file are screened beside the same files in a folder?
 
-Small JPEGs, of some 1.3 kB each, once as files and once as a column of bytes. Names aside the
-results are compared before anything is timed. The ways take turns, and the median of the rounds
-counts, without each scan's first quarter. `own` is the processor time of the scan's process,
-`workers` that of its workers; a busy machine changes the rate, but not these.
+Small JPEGs, of some 1.3 kB each, once as files and once as a column of bytes. The scans take turns,
+so that other work of the machine slows all of them alike. All must have the same results, names
+aside, else there are no figures. The first turn does not count. `own_us` is the processor time a
+row of the scan's process, `workers_us` that of its workers. `rate` compares times by the clock with
+those of the folder, `rate_by_processor_time` the processor times.
 
-    python benchmarks/columns.py [--small] [--rows N] [--rounds N] [--receipt FILE]
+    python benchmarks/columns.py [--small] [--rows N] [--receipt FILE]
+
+A million rows take 6 GB in the temporary folder, and some 20 minutes on two quiet cores.
 
 What this does not show: larger cells, for which a row's own cost matters less; more than two jobs.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
-import statistics
+import multiprocessing
 import tempfile
 import time
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import bucket
 import pyarrow
 import pyarrow.parquet
 import receipt
+from cloud import processor_seconds
 from receipt import Row
 
 from screener import HashList, Policy, Screener, scan
@@ -33,69 +39,95 @@ WAYS: dict[str, tuple[str, dict[str, Any]]] = {
     "column": ("images.parquet", {"column": Column("data")}),
     "column and ids": ("images.parquet", {"column": Column("data", "id")}),
 }
+GROUP_ROWS = 10_000
+TURNS = 40
 
 
 def write(folder: Path, rows: int) -> Screener:
     """Write files, the table and a list; return its Screener."""
-    contents = [bucket.content(number) for number in range(rows)]
     (folder / "files").mkdir()
-    for number, content in enumerate(contents):
-        (folder / "files" / f"{number:07}.jpg").write_bytes(content)
-    ids = [str(number) for number in range(rows)]
-    table = pyarrow.table({"id": ids, "data": pyarrow.array(contents, pyarrow.binary())})
-    pyarrow.parquet.write_table(table, folder / "images.parquet")
+    schema = pyarrow.schema([("id", pyarrow.string()), ("data", pyarrow.binary())])
+    with pyarrow.parquet.ParquetWriter(folder / "images.parquet", schema) as writer:
+        for begin in range(0, rows, GROUP_ROWS):
+            numbers = range(begin, min(begin + GROUP_ROWS, rows))
+            contents = [bucket.content(number) for number in numbers]
+            for number, content in zip(numbers, contents, strict=True):
+                (folder / "files" / f"{number:07}.jpg").write_bytes(content)
+            writer.write_table(pyarrow.table([list(map(str, numbers)), contents], schema=schema))
     (folder / "known.csv").write_text(f"id,md5,pdq\nx,{'0' * 32},{'0f' * 32}\n")
     HashList.create(folder / "known.list").import_file(folder / "known.csv")
     return Screener(HashList.open(folder / "known.list"), policy=Policy(effort="distance"))
 
 
-def run(screener: Screener, folder: Path, way: str, rows: int) -> tuple[list[Any], Row]:
-    """Return the results of a scan, and its rate and processor times a row."""
-    name, settings = WAYS[way]
-    facts, workers, begin, own = [], 0.0, 0.0, 0.0
-    quarter = rows // 4
-    for number, result in enumerate(scan(screener, folder / name, jobs=2, **settings), start=1):
-        facts.append((result.verdict, result.reason, result.bytes, result.media, result.matches))
-        workers += result.seconds or 0.0
-        if number == quarter:
-            begin, own, workers = time.perf_counter(), time.process_time(), 0.0
-    count = rows - quarter
-    return facts, {
-        "rows_per_s": count / (time.perf_counter() - begin),
-        "own_us": (time.process_time() - own) / count * 1e6,
-        "workers_us": workers / count * 1e6,
-    }
+class Turns:
+    """A scan that goes on for some rows at a time, and what it costs."""
+
+    processes: ClassVar[set[int]] = set()  # of all scans
+
+    def __init__(self, screener: Screener, folder: Path, way: str) -> None:
+        name, settings = WAYS[way]
+        self.way, self.facts, self.count = way, hashlib.sha256(), 0
+        self._results = scan(screener, folder / name, jobs=2, **settings)
+        self._workers: set[int] = set()
+        self._begin = self.workers = self.own = self.wall = 0.0
+
+    def go_on(self, rows: int, *, counts: bool) -> None:
+        """Read the results of some rows; with `counts`, add their cost."""
+        wall, own = time.perf_counter(), time.process_time()
+        for one in islice(self._results, rows):
+            result = one.verdict, one.reason, one.bytes, one.media, one.matches
+            self.facts.update(repr(result).encode())
+            self.count += counts
+        wall, own = time.perf_counter() - wall, time.process_time() - own
+        new = {child.pid or 0 for child in multiprocessing.active_children()} - self.processes
+        self._workers |= new
+        self.processes.update(new)
+        workers = sum(map(processor_seconds, self._workers))
+        if counts:  # workers go on while other scans have their turns
+            self.own, self.wall, self.workers = self.own + own, self.wall + wall, workers
+        else:
+            self._begin = workers
+
+    def is_over(self) -> bool:
+        """Return whether there are no more results."""
+        return next(self._results, None) is None
+
+    def costs(self) -> Row:
+        """Return the costs of a row."""
+        seconds = {"own_us": self.own, "workers_us": self.workers - self._begin, "us": self.wall}
+        return {name: value / self.count * 1e6 for name, value in seconds.items()}
 
 
-def measure(rows: int, rounds: int) -> list[Row]:
-    """Return the medians of each way."""
+def measure(rows: int) -> list[Row]:
+    """Return the figures of each way."""
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        screener = write(folder, rows)
-        figures: dict[str, list[Row]] = {way: [] for way in WAYS}
-        expected = run(screener, folder, "folder", rows)[0]
-        for _ in range(rounds):
-            for way, done in figures.items():
-                facts, row = run(screener, folder, way, rows)
-                assert facts == expected, way
-                done.append(row)
-    found = []
-    for way, done in figures.items():
-        row = {key: round(statistics.median(one[key] for one in done), 1) for key in done[0]}
-        found.append({"way": way, "rows": rows, "rounds": rounds, **row})
-    base = found[0]
-    for row in found:
-        taken = [one["own_us"] + one["workers_us"] for one in (base, row)]
-        row["rate_by_processor_time"] = round(taken[0] / taken[1], 3)
-    return found
+        screener = write(Path(name), rows)
+        scans = [Turns(screener, Path(name), way) for way in WAYS]
+        for turn in range(TURNS):
+            for one in scans[turn % 3 :] + scans[: turn % 3]:
+                one.go_on(rows // TURNS, counts=turn > 0)
+        assert all(one.is_over() for one in scans)
+    assert len({one.facts.hexdigest() for one in scans}) == 1
+    costs = [one.costs() for one in scans]
+    processor = [one["own_us"] + one["workers_us"] for one in costs]
+    return [
+        {
+            "way": one.way,
+            "rows": rows,
+            "own_us": round(cost["own_us"], 1),
+            "workers_us": round(cost["workers_us"], 1),
+            "rate": round(costs[0]["us"] / cost["us"], 3),
+            "rate_by_processor_time": round(processor[0] / own, 3),
+        }
+        for one, cost, own in zip(scans, costs, processor, strict=True)
+    ]
 
 
 if __name__ == "__main__":
     parser = receipt.parser(__doc__)
-    parser.add_argument("--rows", type=int, default=20_000)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rows", type=int, default=100_000, help=f"a multiple of {TURNS}")
     options = parser.parse_args()
-    result = measure(*((400, 1) if options.small else (options.rows, options.rounds)))
+    result = measure(400 if options.small else options.rows)
     for line in result:
         print(json.dumps(line))
     receipt.write(options.receipt, receipt.receipt(__doc__, result, ["pyarrow"]))

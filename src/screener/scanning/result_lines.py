@@ -31,12 +31,15 @@ from screener.screening.result import Result, Verdict, is_counted_line
 # A line of half a million matches is shorter.
 _MAX_LINE_BYTES = 1 << 28
 
+PARQUET_MAGIC = b"PAR1"
+"""The first bytes of a Parquet file."""
+
 
 def read_lines(path: Path) -> Iterator[bytes]:
     """Yield each line with its line end, which the last line may lack.
 
     Raises OSError if the file cannot be read, and OutputError if it is not a regular file, which
-    can be read again, or if a line is too long to be a result.
+    can be read again, if it is Parquet, or if a line is too long to be a result.
     """
     if not stat.S_ISREG(path.stat().st_mode):
         raise OutputError(
@@ -46,6 +49,11 @@ def read_lines(path: Path) -> Iterator[bytes]:
         number = 0
         while line := stream.readline(_MAX_LINE_BYTES):
             number += 1
+            if number == 1 and line.startswith(PARQUET_MAGIC):
+                raise OutputError(
+                    f"{path} is a table in Parquet: name the lines that it was made of,"
+                    f" {path}.jsonl, which the scan wrote beside it"
+                )
             if len(line) == _MAX_LINE_BYTES and not line.endswith(b"\n"):
                 raise OutputError(
                     f"{path}, line {number}: longer than {_MAX_LINE_BYTES:,} bytes, so it is not a"

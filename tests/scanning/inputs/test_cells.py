@@ -113,6 +113,30 @@ def test_a_row_is_named_by_its_id_unless_that_came_before(engine, contents, tmp_
     assert names == ["7", "8", f"{path}#2", f"{path}#3", "9", "10", "11", f"{other}#1"]
 
 
+@pytest.mark.parametrize(
+    ("ids", "name"),
+    [
+        (pa.array([b"\xe9", b"b"]), "\ufffd"),
+        (pa.Array.from_buffers(pa.string(), 2, pa.array([b"\xe9", b"b"]).buffers()), "\ufffd"),
+        (pa.array([1.5, 2]), "1.5"),
+        (pa.array([1 << 60, 1 << 61], pa.timestamp("ms")), None),  # not a time of Python's
+        (pa.array([[1], [2]]), "[1]"),
+    ],
+)
+def test_an_id_of_any_type_names_its_row(engine, contents, tmp_path, ids, name):
+    """By its bytes or its text, also if it is not UTF-8 or has no value in Python."""
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"id": ids, "data": contents[:2]}), path, store_schema=False)
+
+    first, second = scan(engine, path, jobs=1, column=Column("data", "id"))
+
+    assert first.input != second.input
+    assert (first.verdict, second.verdict) == ("match", "no_match")
+    assert name in (first.input, None)
+    if name == "\ufffd":
+        assert first.input_bytes == b"\xe9"
+
+
 def test_an_id_that_is_forged_names_no_other_row(engine, contents, tmp_path, monkeypatch):
     """Whatever comes first: else a result of the one would replace that of the other."""
     monkeypatch.setattr(cells, "_MAX_BATCH_ROWS", 2)
@@ -137,7 +161,7 @@ def test_many_ids_are_told_apart(monkeypatch):
         for one in batch:
             expected.append(one not in oracle)
             oracle.add(one)
-        assert seen.add([cells.name_of_bytes(b"%d" % one) for one in batch]) == expected
+        assert seen.add([b"%d" % one for one in batch]) == expected
 
 
 @pytest.mark.parametrize(
@@ -313,6 +337,23 @@ def test_a_table_behind_a_url_is_read(engine, contents, tmp_path):
 
     url = "memory://tables/images.parquet"
     assert [name for name, _ in described(results)] == [f"{url}#{n}" for n in range(9)]
+
+
+def test_rows_of_a_store_without_times_are_screened_again(engine, contents, tmp_path, monkeypatch):
+    """A changed cell may have the size that it had."""
+    monkeypatch.setattr("screener.media.remote.store._TIMES", ())
+    store, results = fsspec.filesystem("memory"), tmp_path / "results.jsonl"
+    try:
+        for content in (bytes(len(contents[0])), contents[0]):
+            path = write(tmp_path / "images.parquet", [content])
+            store.pipe("/images.parquet", path.read_bytes())
+            url = "memory://images.parquet"
+            assert len(go_on(engine, url, results, column=Column("data"))) == 1
+    finally:
+        store.rm("/images.parquet")
+
+    verdicts = [json.loads(line)["verdict"] for line in results.read_text().splitlines()]
+    assert verdicts == ["unscreened", "match"]
 
 
 def test_the_command_screens_a_column(known, contents, tmp_path):

@@ -14,12 +14,13 @@ import boto3
 import fsspec
 import pytest
 from command_process import screener as command
-from misbehaving_server import misbehaving, says
+from misbehaving_server import CLOSE, cut, misbehaving, says
 from resumed_scan import go_on
 from stored_objects import failing_bucket, s3_of_moto, use
 
 from screener import Policy, Reason, Screener, scan
 from screener.media.files.limits import Limits
+from screener.scanning.resume import Finished
 from screener.system import installation
 
 
@@ -184,6 +185,7 @@ def test_a_listing_that_fails_half_way_is_reported(s3, engine, calls):
 
 def test_a_listing_that_makes_no_sense_is_reported(engine, monkeypatch):
     """It ends the listing of its URL only, not the scan."""
+    monkeypatch.setattr("screener.media.remote.attempts._PAUSE_SECONDS", 0.0)
     use(monkeypatch, "http://127.0.0.1:1")
 
     async def call(*_, **__):
@@ -327,8 +329,9 @@ def test_files_of_a_web_server_are_screened_and_resumed(engine, pictures, tmp_pa
 
 
 @pytest.mark.parametrize("status", [202, 206, 302])
-def test_only_an_answer_with_the_file_is_the_file(make_list, pictures, status):
+def test_only_an_answer_with_the_file_is_the_file(make_list, pictures, status, monkeypatch):
     """A part of it, or a note, would be cleared by its digests."""
+    monkeypatch.setattr("screener.media.remote.attempts._PAUSE_SECONDS", 0.0)
     known = make_list([{"id": "one", "md5": hashlib.md5(pictures["0.jpg"]).hexdigest()}])
     engine = Screener(known, policy=Policy(digests_only=True))
 
@@ -339,30 +342,53 @@ def test_only_an_answer_with_the_file_is_the_file(make_list, pictures, status):
     assert result.detail == f"the server answered with status {status}"
 
 
-def test_a_file_without_size_and_time_is_read_again_and_has_one_line(engine, pictures, tmp_path):
-    """Also one that could not be read: its line shows nothing that may have changed since."""
-    results = tmp_path / "results.jsonl"
-
-    present = []
+@pytest.mark.parametrize("tells_size", [True, False])
+def test_a_file_without_a_time_is_screened_again(engine, pictures, tmp_path, tells_size):
+    """Its size shows no change. The newest line counts; one that was not there has one line."""
+    results, listed, served = tmp_path / "results.jsonl", pictures["0.jpg"], []
 
     class Terse(_Quiet):
         def do_GET(self):
-            if not present:
+            if not served:
                 return self.send_error(404)
             self.send_response(200)
+            if tells_size:
+                self.send_header("Content-Length", str(len(listed)))
             self.end_headers()
-            return self.wfile.write(pictures["0.jpg"])
+            return self.command == "HEAD" or self.wfile.write(served[-1])
 
         do_HEAD = do_GET
 
     with serving(Terse) as address:
         url = f"{address}/0.jpg"
         assert [go_on(engine, url, results) for _ in range(2)] == [[url], []]
-        present.append(True)
-        assert [go_on(engine, url, results) for _ in range(2)] == [[url], []]
+        for content in (listed[:-9] + b"not this!", listed, listed):
+            served.append(content)
+            assert go_on(engine, url, results) == [url]
 
     lines = [json.loads(line) for line in results.read_text().splitlines()]
-    assert [line["verdict"] for line in lines] == ["unscreened", "match"]
+    assert [line["verdict"] for line in lines] == ["unscreened", "no_match", "match", "match"]
+    assert Finished.read(results, engine).verdicts == {"match": 1}
+
+
+@pytest.mark.parametrize("is_chunked", [True, False])
+def test_a_body_that_is_cut_is_no_file(make_list, pictures, monkeypatch, is_chunked):
+    """If the server said how long it is, or in chunks where it ends."""
+    monkeypatch.setattr("screener.media.remote.attempts._PAUSE_SECONDS", 0.0)
+    known = make_list([{"id": "one", "md5": hashlib.md5(pictures["0.jpg"]).hexdigest()}])
+    engine = Screener(known, policy=Policy(digests_only=True))
+    part = pictures["0.jpg"][:1000]
+
+    def ends_early(stream, _server):
+        stream.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        stream.sendall(b"%x\r\n%b\r\n" % (len(part), part))
+        return CLOSE
+
+    answer = ends_early if is_chunked else cut(pictures["0.jpg"], len(part))
+    with misbehaving(answer) as server:
+        (result,) = scan(engine, f"{server.url}/0.jpg", jobs=1)
+
+    assert (result.reason, result.bytes) == (Reason.UNREADABLE, None)
 
 
 def test_any_store_of_fsspec_is_read(engine, pictures):
@@ -438,7 +464,7 @@ def test_a_slash_at_the_end_means_what_is_below(memory, engine, pictures, monkey
 
 def test_no_mixture_of_two_versions_is_screened(memory, engine, pictures, monkeypatch):
     """Of a store that reads a large object in pieces, though both versions have one size."""
-    monkeypatch.setattr("screener.media.remote.store._PIECE_BYTES", 2000)
+    monkeypatch.setattr("screener.media.remote.store.PIECE_BYTES", 2000)
     listed = pictures["0.jpg"]
     memory.pipe("/a.jpg", bytes(len(listed)))
     cat_file = memory.cat_file

@@ -12,6 +12,9 @@ from screener.errors import MediaError
 _MAX_ATTEMPTS = 6
 _PAUSE_SECONDS = 0.2  # before the second attempt, on average; each further pause is twice as long
 
+# Errors of S3's, Google's and Azure's libraries.
+_NO_CREDENTIALS = ("NoCredentialsError", "DefaultCredentialsError", "CredentialUnavailableError")
+
 T = TypeVar("T")
 
 
@@ -45,22 +48,36 @@ async def repeat(request: Callable[[], Awaitable[T]], *, seconds: float) -> T:
     raise MediaError("unreadable", _describe(last))
 
 
+def is_missing(error: BaseException) -> bool:
+    """Return whether an error means that there is no such object."""
+    return isinstance(error, FileNotFoundError) or _status_of(error) == 404
+
+
+def _status_of(error: BaseException) -> int | None:
+    """Return the HTTP status that an error of any store's library has, if it has one."""
+    for name in ("status", "status_code", "code"):  # of aiohttp, Azure and gcsfs
+        status = getattr(error, name, None)
+        if isinstance(status, int):
+            return status
+    return None
+
+
 def _is_final(error: BaseException) -> bool:
     """Return whether another attempt cannot succeed: there is no object, or no permission."""
-    status = getattr(error, "status", None)
-    if isinstance(status, int):  # of HTTP; 408 and 429 ask for another attempt
+    status = _status_of(error)
+    if status is not None:  # 408 and 429 ask for another attempt
         return 400 <= status < 500 and status not in (408, 429)
     if isinstance(error, FileNotFoundError | PermissionError | NotImplementedError | ValueError):
         return True  # ValueError is for an invalid name
-    return type(error).__name__ == "NoCredentialsError"
+    return type(error).__name__ in _NO_CREDENTIALS
 
 
 def _describe(error: BaseException) -> str:
     """Return an error in words of our own, since its text may contain a signed URL."""
-    status = getattr(error, "status", None)
-    if isinstance(error, FileNotFoundError):
+    status = _status_of(error)
+    if is_missing(error):
         return "there is no such object"
-    if isinstance(error, PermissionError):
+    if isinstance(error, PermissionError) or status in (401, 403):
         return "access to it is denied"
     if isinstance(error, EOFError):
         return "it was cut short"
@@ -70,6 +87,6 @@ def _describe(error: BaseException) -> str:
         return "no answer in time"
     if isinstance(status, int):
         return f"the server answered with status {status}"
-    if type(error).__name__ == "NoCredentialsError":
+    if type(error).__name__ in _NO_CREDENTIALS:
         return "there are no credentials for it"
     return f"it could not be read ({type(error).__name__})"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Any, cast
@@ -11,7 +12,8 @@ from screener.errors import MediaError
 from screener.media.files.limits import Limits
 from screener.media.name import Name
 from screener.media.remote.attempts import ObjectChanged, repeat
-from screener.media.remote.store import Pieces, RemoteObject, open_store
+from screener.media.remote.remote_object import Pieces, RemoteObject
+from screener.media.remote.store import open_store
 from screener.system.private_copy import PrivateCopy
 
 MAX_MEMORY_BYTES = 16 << 20
@@ -66,10 +68,20 @@ async def _copy_once(found: RemoteObject, limit: int) -> RemoteCopy:
         if total != name.size:
             raise EOFError
         copy.content.seal()
-        return RemoteCopy(name, copy.content)
+        return RemoteCopy(stamp(name), copy.content)
     except BaseException:
         copy.content.close()
         raise
+
+
+def stamp(name: Name) -> Name:
+    """Return a name with the present time if its store tells none, unless it has no size either.
+
+    The object may have changed although it has the same size, so no earlier result stays valid.
+    """
+    if name.size is None or name.mtime_ns is not None:
+        return name
+    return replace(name, mtime_ns=time.time_ns())
 
 
 class _Copy:

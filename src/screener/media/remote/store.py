@@ -1,69 +1,41 @@
 """The stores that objects lie in, through fsspec: list objects and read them.
 
-A store belongs to one URL. Its coroutines run on the thread of fsspec's event loop. Requests of S3
-are made one by one, so that a listing comes page by page and an object is one version of it; other
-stores are used as fsspec has them.
+A store belongs to one URL. Its coroutines run on the thread of fsspec's event loop. Those of
+`buckets` are listed page by page, and their objects are read as one version; other stores are used
+as fsspec has them.
 """
 
 from __future__ import annotations
 
-import datetime
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
-from email.utils import parsedate_to_datetime
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 from screener.errors import MediaError
 from screener.media.name import Name
 from screener.media.remote.attempts import ObjectChanged, repeat
+from screener.media.remote.buckets import AzureContainer, GoogleBucket, S3Bucket
+from screener.media.remote.remote_object import (
+    LIST_SECONDS,
+    PIECE_BYTES,
+    Page,
+    Pieces,
+    RemoteObject,
+    Store,
+    as_nanoseconds,
+)
 from screener.media.remote.url import name_below, name_of_url, protocol_of
 from screener.system.installation import is_available, make_missing_error
 
-_PIECE_BYTES = 16 << 20  # that one request reads
 _STREAM_BYTES = 1 << 20
 _CONNECT_SECONDS, _READ_SECONDS = 30.0, 60.0
-_LIST_SECONDS = 600.0  # for one page, with all attempts
 
-
-@dataclass(frozen=True)
-class RemoteObject:
-    """An object: its key in its store, and its name in results with the size and time it had.
-
-    A name without size or time gets them when the object is read. `version` is the ETag, if the
-    store has any.
-    """
-
-    store: Store
-    key: str
-    name: Name
-    version: str | None = None
-
-
-Page = list[RemoteObject]
-Pieces = AsyncIterator[bytes | Name]
-
-
-class Store(Protocol):
-    """The place that a URL names: an object, or a folder of objects."""
-
-    async def find(self) -> RemoteObject | None:
-        """Return the object of this very name, or None if there may be objects below it."""
-
-    def list_below(self) -> AsyncIterator[Page]:
-        """Yield the objects below it, in an order that is always the same."""
-
-    async def refresh(self, found: RemoteObject) -> RemoteObject:
-        """Return the present state of an object. Raises OSError if it is gone."""
-
-    def read(self, found: RemoteObject) -> Pieces:
-        """Yield an object in pieces, and its name if reading tells size and time.
-
-        Raises ObjectChanged if it is not the object that was found.
-        """
-
-    def open(self, found: RemoteObject) -> Any:
-        """Open an object for reading at any place, by threads other than the event loop's."""
+_BUCKETS: dict[str, Callable[[Any, str], Store]] = {
+    "s3fs": S3Bucket,
+    "gcsfs": GoogleBucket,
+    "adlfs": AzureContainer,
+}  # by the package of fsspec's class
 
 
 def open_store(url: str) -> tuple[Store, Any]:
@@ -83,10 +55,13 @@ def open_store(url: str) -> tuple[Store, Any]:
         detail = f"reading {protocol}:// URLs needs another package: {error}"
         raise MediaError("unsupported", detail) from None
     except Exception as error:  # of the store's own library, for a setting or a name
-        detail = f"this URL cannot be opened ({type(error).__name__})"
+        kind = type(error).__name__
+        detail = f"this URL cannot be opened: check its name and the store's credentials ({kind})"
         raise MediaError("unreadable", detail) from None
-    if hasattr(type(files), "_call_s3"):  # a cache has the attributes of what it caches
-        return _S3Store(files, url), files.loop
+    # By the class: a cache has the attributes of what it caches.
+    bucket = _BUCKETS.get(type(files).__module__.partition(".")[0])
+    if bucket is not None:
+        return bucket(files, url), files.loop
     if protocol in ("http", "https"):
         return _HttpStore(files, url), files.loop
     if not files.async_impl:
@@ -94,74 +69,6 @@ def open_store(url: str) -> tuple[Store, Any]:
 
         files = AsyncFileSystemWrapper(files, asynchronous=False)
     return _FolderStore(files, path, url), files.loop
-
-
-class _S3Store:
-    """S3, and what speaks its protocol."""
-
-    def __init__(self, files: Any, url: str) -> None:
-        self._files = files
-        self._bucket, key, _ = files.split_path(url)
-        # fsspec drops slashes at the end, which belong to a key.
-        self._key = url.partition(f"{self._bucket}/")[2] if key else ""
-        self._prefix = f"{protocol_of(url)}://{self._bucket}/"
-
-    async def find(self) -> RemoteObject | None:
-        if not self._key or self._key.endswith("/"):
-            return None
-        try:
-            return await self._head(self._key)
-        except FileNotFoundError:
-            return None
-
-    async def list_below(self) -> AsyncIterator[Page]:
-        folder = self._key if self._key.endswith("/") or not self._key else f"{self._key}/"
-        request = {"Bucket": self._bucket, "Prefix": folder}
-        while True:
-            answer = await repeat(
-                lambda: self._files._call_s3("list_objects_v2", **request), seconds=_LIST_SECONDS
-            )
-            yield [
-                self._describe(row["Key"], row)
-                for row in answer.get("Contents", ())
-                # A console makes such an object to show a folder.
-                if row["Size"] or not row["Key"].endswith("/")
-            ]
-            if not answer.get("IsTruncated"):
-                return
-            request["ContinuationToken"] = answer["NextContinuationToken"]
-
-    async def refresh(self, found: RemoteObject) -> RemoteObject:
-        return await self._head(found.key)
-
-    async def _head(self, key: str) -> RemoteObject:
-        answer = await self._files._call_s3("head_object", Bucket=self._bucket, Key=key)
-        return self._describe(key, {**answer, "Size": answer["ContentLength"]})
-
-    def _describe(self, key: str, row: Any) -> RemoteObject:
-        time = _as_nanoseconds(row["LastModified"])
-        name = Name(self._prefix + key, None, row["Size"], time)
-        return RemoteObject(self, key, name, row.get("ETag"))
-
-    async def read(self, found: RemoteObject) -> Pieces:
-        size = found.name.size or 0
-        for start in range(0, size, _PIECE_BYTES):
-            end = min(start + _PIECE_BYTES, size)
-            answer = await self._files._call_s3(
-                "get_object",
-                Bucket=self._bucket,
-                Key=found.key,
-                Range=f"bytes={start}-{end - 1}",
-            )
-            try:
-                if found.version is not None and answer.get("ETag") != found.version:
-                    raise ObjectChanged
-                yield await answer["Body"].read()
-            finally:
-                answer["Body"].close()
-
-    def open(self, found: RemoteObject) -> Any:
-        return self._files.open(f"{self._bucket}/{found.key}", "rb")
 
 
 class _UnexpectedStatus(Exception):
@@ -188,7 +95,7 @@ class _HttpStore:
 
     async def refresh(self, found: RemoteObject) -> RemoteObject:
         info = await self._files._info(found.key, timeout=_http_timeout())
-        time = _as_nanoseconds(info.get("Last-Modified"))
+        time = as_nanoseconds(info.get("Last-Modified"))
         return replace(found, name=replace(found.name, size=info["size"], mtime_ns=time))
 
     async def read(self, found: RemoteObject) -> Pieces:
@@ -205,7 +112,7 @@ class _HttpStore:
                 yield piece
             if stream.r.status != 200:  # such as a part of it, or a redirection to nowhere
                 raise _UnexpectedStatus(stream.r.status)
-            time = _as_nanoseconds(stream.r.headers.get("Last-Modified"))
+            time = as_nanoseconds(stream.r.headers.get("Last-Modified"))
             yield replace(found.name, size=size, mtime_ns=time)
         finally:
             await stream.close()
@@ -242,7 +149,7 @@ class _FolderStore:
         stack = [self._path]
         while stack:
             folder = stack.pop()
-            rows = await repeat(partial(self._list, folder), seconds=_LIST_SECONDS)
+            rows = await repeat(partial(self._list, folder), seconds=LIST_SECONDS)
             stack += [
                 row["name"]
                 for row in reversed(rows)
@@ -282,7 +189,7 @@ class _FolderStore:
         size, start = found.name.size, 0
         while size is None or start < size:
             # One byte more than there is to be, so that a longer object is noticed.
-            count = _PIECE_BYTES if size is None else min(_PIECE_BYTES, size + 1 - start)
+            count = PIECE_BYTES if size is None else min(PIECE_BYTES, size + 1 - start)
             piece = await self._files._cat_file(found.key, start=start, end=start + count)
             start += len(piece)
             if size is not None and start > size:
@@ -290,7 +197,7 @@ class _FolderStore:
             yield piece
             if len(piece) < count:
                 break
-        if start > _PIECE_BYTES and (await self.refresh(found)).name != found.name:
+        if start > PIECE_BYTES and (await self.refresh(found)).name != found.name:
             raise ObjectChanged  # between two of its pieces
 
     def open(self, found: RemoteObject) -> Any:
@@ -302,19 +209,4 @@ _TIMES = ("LastModified", "last_modified", "updated", "mtime", "modified", "modi
 
 
 def _find_time(info: Any) -> int | None:
-    return next((time for key in _TIMES if (time := _as_nanoseconds(info.get(key)))), None)
-
-
-def _as_nanoseconds(time: object) -> int | None:
-    """Return a time of a store in nanoseconds since 1970, or None if it is none."""
-    try:
-        if isinstance(time, str):
-            is_iso = time[:4].isdecimal()
-            time = datetime.datetime.fromisoformat(time) if is_iso else parsedate_to_datetime(time)
-        if isinstance(time, datetime.datetime):
-            aware = time if time.tzinfo else time.replace(tzinfo=datetime.UTC)
-            since = aware - datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
-            return since // datetime.timedelta(microseconds=1) * 1000
-        return round(time * 1e9) if isinstance(time, int | float) else None
-    except (ValueError, OverflowError, TypeError):
-        return None
+    return next((time for key in _TIMES if (time := as_nanoseconds(info.get(key)))), None)

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,6 +22,7 @@ from screener.scanning.inputs.bell import Bell
 from screener.scanning.inputs.content import Content, RemoteContent, UnreadableContent
 from screener.scanning.inputs.folder import FoundFile
 from screener.scanning.inputs.listed_names import Awaited
+from screener.scanning.result_lines import PARQUET_MAGIC
 from screener.system.installation import is_available, make_missing_error
 from screener.system.private_copy import PrivateCopy
 
@@ -28,7 +30,6 @@ _BATCH_BYTES = 16 << 20
 _MAX_BATCH_ROWS = 4096
 _MAX_DICTIONARY_ROWS = 32
 _BUFFER_BYTES = 1 << 20
-_MAGIC = b"PAR1"
 _HASH_KEY = os.urandom(16)  # so that nobody can make two ids with one hash
 
 
@@ -99,62 +100,84 @@ def find_cells(
 
 
 def _read(table: _Table, seen: _SeenIds, bell: Bell) -> Iterator[Content | Awaited]:
-    """Yield the cells of a file, of which the next batch is read by another thread."""
-    batches = table.read_batches()
+    """Yield the cells of a file, of which the next batches are read by another thread."""
+    groups = _gather(table.read_batches())
     with ThreadPoolExecutor(1) as reader:
         while True:
-            coming: Future[_Batch | None] = reader.submit(next, batches, None)
+            coming: Future[list[_Batch] | None] = reader.submit(next, groups, None)
             coming.add_done_callback(lambda _: bell.ring())
             while not coming.done():
                 yield bell.awaited
-            if (batch := coming.result()) is None:
+            if (group := coming.result()) is None:
                 return
-            if isinstance(batch.rows, MediaError):
-                yield UnreadableContent(table.name, batch.rows)
-            else:
-                yield from _make_cells(table, batch.rows, batch.first, seen)
+            for is_error, run in groupby(group, lambda one: isinstance(one.rows, MediaError)):
+                if is_error:
+                    yield from (UnreadableContent(table.name, batch.rows) for batch in run)
+                else:
+                    yield from _make_cells(table, list(run), seen)
 
 
-def _make_cells(table: _Table, batch: Any, first: int, seen: _SeenIds) -> Iterator[Content]:
-    data = table.select(batch, table.column.data)
+def _gather(batches: Iterator[_Batch]) -> Iterator[list[_Batch]]:
+    """Yield batches in groups of `_BATCH_BYTES`, since to wait for another thread takes time."""
+    group: list[_Batch] = []
+    size = count = 0
+    for batch in batches:
+        group.append(batch)
+        if not isinstance(batch.rows, MediaError):
+            size, count = size + batch.rows.nbytes, count + len(batch.rows)
+        if size >= _BATCH_BYTES or count >= _MAX_BATCH_ROWS:
+            yield group
+            group, size, count = [], 0, 0
+    if group:
+        yield group
+
+
+def _make_cells(table: _Table, batches: list[_Batch], seen: _SeenIds) -> Iterator[Content]:
+    names = iter(_name_rows(table, batches, seen))
     time = table.name.mtime_ns
-    for chosen, value in zip(_name_rows(table, batch, first, seen), data, strict=True):
-        buffer = value.as_buffer() if value.is_valid else None
-        size = None if buffer is None else buffer.size
-        named = Name(chosen.text, chosen.raw, size, time)
-        if buffer is None:
-            yield UnreadableContent(named, MediaError("unreadable", "the cell is null"))
-        else:
-            yield Cell(named, buffer)
+    for batch in batches:
+        for value in table.select(batch.rows, table.column.data):
+            buffer = value.as_buffer() if value.is_valid else None
+            name = name_of_bytes(next(names), None if buffer is None else buffer.size, time)
+            if buffer is None:
+                yield UnreadableContent(name, MediaError("unreadable", "the cell is null"))
+            else:
+                yield Cell(name, buffer)
 
 
-def _name_rows(table: _Table, batch: Any, first: int, seen: _SeenIds) -> list[Name]:
+def _name_rows(table: _Table, batches: list[_Batch], seen: _SeenIds) -> list[bytes]:
     """Return the ids of rows, or else their numbers; each name once, even if an id is forged."""
-    rows = [
-        name_of_bytes(table.name.as_bytes + b"#%d" % number)
-        for number in range(first, first + len(batch))
-    ]
+    file = table.name.as_bytes
+    numbers = [number for one in batches for number in range(one.first, one.first + len(one.rows))]
     if table.column.id is None:
-        return rows
-    ids = [_name_of_id(one) for one in table.select(batch, table.column.id)]
+        return [b"%b#%d" % (file, number) for number in numbers]
+    ids = [one for batch in batches for one in _read_ids(table.select(batch.rows, table.column.id))]
     is_new = seen.add(ids)
-    names = [one if new and one else row for one, new, row in zip(ids, is_new, rows, strict=True)]
+    names = [
+        one if new and one is not None else b"%b#%d" % (file, number)
+        for one, new, number in zip(ids, is_new, numbers, strict=True)
+    ]
     while others := [index for index, new in enumerate(is_new) if not new]:
         for index, new in zip(others, seen.add([names[index] for index in others]), strict=True):
             is_new[index] = new
             if not new:
-                names[index] = name_of_bytes(names[index].as_bytes + b"#")
+                names[index] += b"#"
     return names
 
 
-def _name_of_id(value: Any) -> Name | None:
-    try:
-        content = value.as_py()
-    except UnicodeDecodeError:
-        content = value.as_buffer().to_pybytes()
-    if content is None:
-        return None
-    return name_of_bytes(content if isinstance(content, bytes) else str(content).encode())
+def _read_ids(column: Any) -> list[bytes | None]:
+    """Return ids as bytes, or None for one that is null or has no text."""
+    import pyarrow
+
+    for kind in (column.type, pyarrow.binary(), pyarrow.string()):
+        try:
+            values = column.cast(kind).to_pylist()
+        except Exception:  # of Arrow: no UTF-8, or a time that Python has not
+            continue
+        return [
+            one if one is None or isinstance(one, bytes) else str(one).encode() for one in values
+        ]
+    return [None] * len(column)
 
 
 class _Batch(NamedTuple):
@@ -184,7 +207,7 @@ class _Table:
             if not is_available("arrow"):
                 raise make_missing_error("arrow", "reading Parquet files")
             with self._open() as stream:
-                if stream.read(len(_MAGIC)) == _MAGIC:
+                if stream.read(len(PARQUET_MAGIC)) == PARQUET_MAGIC:
                     stream.seek(0)
                     yield from self._read_groups(stream)
                 elif not _is_passed_over(os.path.basename(self.name.text or "")):
@@ -290,11 +313,10 @@ class _SeenIds:
     def __init__(self) -> None:
         self._runs: list[NDArray[np.uint64]] = []
 
-    def add(self, names: Sequence[Name | None]) -> list[bool]:
+    def add(self, names: Sequence[bytes | None]) -> list[bool]:
         """Return for each id whether it is the first of its kind."""
         digests = [
-            hashlib.blake2b(name.as_bytes if name else b"", digest_size=8, key=_HASH_KEY).digest()
-            for name in names
+            hashlib.blake2b(name or b"", digest_size=8, key=_HASH_KEY).digest() for name in names
         ]
         hashes = np.frombuffer(b"".join(digests), np.uint64)
         unique, first = np.unique(hashes, return_index=True)

@@ -12,8 +12,8 @@ from screener.errors import MediaError
 from screener.media.files.limits import Limits
 from screener.media.name import Name
 from screener.media.remote.attempts import repeat
-from screener.media.remote.copying import MAX_MEMORY_BYTES, RemoteCopy, copy_object
-from screener.media.remote.store import RemoteObject
+from screener.media.remote.copying import MAX_MEMORY_BYTES, RemoteCopy, copy_object, stamp
+from screener.media.remote.remote_object import RemoteObject
 from screener.scanning.inputs.bell import Bell
 
 _IDENTIFY_SECONDS = 60.0
@@ -87,8 +87,8 @@ class RemoteContent:
         if found.name.has_no_state:
             request = repeat(lambda: found.store.refresh(found), seconds=_IDENTIFY_SECONDS)
             with suppress(MediaError):
-                return asyncio.run_coroutine_threadsafe(request, self._loop).result().name
-        return found.name
+                found = asyncio.run_coroutine_threadsafe(request, self._loop).result()
+        return stamp(found.name)
 
     def open(self) -> Any:
         """Open the object itself, for reading at any place."""
@@ -116,7 +116,7 @@ class RemoteContent:
         try:
             copy = self._copying.result()
         except MediaError as error:
-            name = self._found.name
+            name = stamp(self._found.name)
             if error.reason != "too_large":
                 name = replace(name, size=None, mtime_ns=None)
             return name, error.alone()

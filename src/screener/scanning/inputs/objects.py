@@ -9,7 +9,8 @@ from concurrent.futures import Future
 from screener.errors import MediaError, counted
 from screener.media.name import Name
 from screener.media.remote.attempts import repeat
-from screener.media.remote.store import Page, Store, open_store
+from screener.media.remote.remote_object import Page, Store
+from screener.media.remote.store import open_store
 from screener.media.remote.url import name_of_url
 from screener.scanning.inputs.bell import Bell
 from screener.scanning.inputs.content import Content, RemoteContent, UnreadableContent
