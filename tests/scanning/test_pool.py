@@ -763,31 +763,8 @@ def test_items_that_are_hashed_during_a_search_share_the_next(engine, files, mon
     assert sizes == [1, 8]
 
 
-def test_no_item_waits_long_behind_a_slow_one(engine, files, tmp_path):
-    """Quick items are given to workers ahead, and taken back from a worker that is held up."""
-    held = Held(tmp_path)
-    with Pool(engine, jobs=2) as pool, ThreadPoolExecutor(17) as threads:
-        list(threads.map(pool.screen, [files["empty"]] * 100))  # so both are known to be quick
-        slow = threads.submit(pool.screen, held.data)
-        held.until_begun()
-        taken_back, put_back = [], pool._dispatcher._queue.put_back
-        pool._dispatcher._queue.put_back = lambda items: (taken_back.extend(items), put_back(items))
-        for _ in range(3):
-            quick = [files["listed.jpg"], files["empty"]] * 8
-            verdicts = [result.verdict for result in threads.map(pool.screen, quick, timeout=60)]
-            assert verdicts == [Verdict.MATCH, Verdict.UNSCREENED] * 8
-        assert taken_back
-        assert not slow.done()
-        held.release()  # what was taken back is hashed once more, and ignored
-        quick = [files["empty"], files["listed.jpg"]] * 8
-        verdicts = [result.verdict for result in threads.map(pool.screen, quick, timeout=60)]
-        assert verdicts == [Verdict.UNSCREENED, Verdict.MATCH] * 8
-        assert slow.result(60).reason == Reason.UNSUPPORTED
-    assert count_open("/memfd:screener") == 0
-
-
-def test_an_error_that_ends_no_search_is_its_items_own(engine, files, monkeypatch):
-    """The thread that matches goes on."""
+def test_a_pool_whose_matching_fails_begins_anew(engine, files, monkeypatch):
+    """What it had raises an error: it is unscreened."""
 
     def fail(*_values):
         raise MemoryError
@@ -795,9 +772,25 @@ def test_an_error_that_ends_no_search_is_its_items_own(engine, files, monkeypatc
     with Pool(engine, jobs=1) as pool:
         with monkeypatch.context() as patched:
             patched.setattr(match_thread, "Outcome", fail)
-            with pytest.raises(MemoryError):
+            with pytest.raises(WorkerError, match="MemoryError"):
                 pool.screen(files["empty"], timeout=30)
         assert pool.screen(files["empty"]).reason == Reason.EMPTY
+
+
+def test_a_close_is_seen_whenever_it_comes(known):
+    """Also while the thread takes what came before."""
+    pool = Pool(Engine(known, policy=Policy(seconds=600)), jobs=1)
+    with pool:
+        queue, thread = pool._dispatcher._queue, pool._dispatcher._thread
+        take_hashed = queue.take_hashed
+
+        def close_and_take():
+            queue.close()
+            return take_hashed()
+
+        queue.take_hashed = close_and_take
+        queue.wake()
+        until(lambda: not thread.is_alive())
 
 
 def test_many_small_items_leave_memory_as_it_is(pool, files):

@@ -11,8 +11,7 @@ from dataclasses import dataclass, field, replace
 from screener.errors import WorkerError
 from screener.scanning.inputs.listed_names import Awaited
 from screener.scanning.workers.pool import Workers, poll
-from screener.scanning.workers.protocol import FinishedTask, Task
-from screener.scanning.workers.worker import Worker
+from screener.scanning.workers.protocol import FinishedTask
 from screener.screening.input.hash_item import HashedInput
 from screener.screening.input.hasher import OpenedArchive
 from screener.screening.screener import Screener
@@ -20,10 +19,6 @@ from screener.screening.screener import Screener
 _log = logging.getLogger(__name__)
 
 _START_SECONDS = 0.02  # between two checks whether processes have started
-
-# The wall time for which an item may wait behind another in the queue of a worker, which need not
-# wait for it then.
-_AHEAD_SECONDS = 0.02
 
 # For how long all workers are started again and again, if none of them finishes an item. Something
 # outside may kill several in a row; a program that cannot start any fails at the first.
@@ -99,18 +94,8 @@ class Crews:
             self._retiring.append(self.current)
             self.current = crew
 
-    def next_worker(self) -> Worker[HashedInput | OpenedArchive] | None:
-        """Return a worker that begins another task soon, or None."""
-        return self.current.workers.soonest(_AHEAD_SECONDS)
-
-    def list_delayed(self) -> list[Task]:
-        """Return the tasks that wait behind one that takes long."""
-        with self._lock:
-            crews = [self.current, *self._retiring]
-        return [task for crew in crews for task in crew.workers.list_delayed(_AHEAD_SECONDS)]
-
     def poll(self, awaited: Awaited, *, waits: bool) -> Sequence[Finished]:
-        """Return the tasks that finish next; stop for the awaited input, or if tasks are delayed.
+        """Return the tasks that finish next; stop for the awaited input.
 
         If an item `waits`, stop soon if a process may have started. Raises WorkerError if processes
         end before they are ready; then call `restart`.
@@ -120,11 +105,8 @@ class Crews:
                 crew.end()
                 self._retiring.remove(crew)
             crews = [self.current, *self._retiring]
-        seconds = None
-        if waits and not crews[0].workers.ready:
-            seconds = _START_SECONDS
-        elif any(crew.workers.queues for crew in crews):
-            seconds = _AHEAD_SECONDS
+        is_starting = waits and not crews[0].workers.ready
+        seconds = _START_SECONDS if is_starting else None
         finished = poll([crew.workers for crew in crews], awaited, seconds)
         if finished:
             self._failing_since = None

@@ -76,11 +76,12 @@ class Dispatcher:
         if self.process != os.getpid():
             return
         atexit.unregister(self.close)
-        self._queue.close()
         if threading.current_thread() in (self._thread, self._matcher.thread):
-            # The garbage collector runs in any thread.
+            # The garbage collector, which runs in any thread.
             self._aborting = True
+            self._queue.close()
             return
+        self._queue.close()
         self._thread.join(deadline)
         self._aborting = True
         self._queue.wake()
@@ -90,18 +91,22 @@ class Dispatcher:
         """Screen items until `close`, in the thread."""
         ended: ScreenerError = PoolClosed("the pool was closed before this item had a Result")
         try:
-            while not self._is_over():
+            while True:
                 for item in self._queue.take_hashed():
                     if item.hashed is not None:
                         self._matcher.add(item, item.name_hashes(item.hashed, None))
+                if self._matcher.error is not None:
+                    raise self._matcher.error
+                if self._is_over():  # checked after the wake-up was taken
+                    break
                 self._assign()
                 self._collect()
         except BaseException as error:
             _log.exception("a pool of workers failed")
             atexit.unregister(self.close)
             ended = error if isinstance(error, ScreenerError) else WorkerError(repr(error))
-        self._matcher.end()
-        items = [*self._running.values(), *self._queue.end(ended)]
+        unmatched = self._matcher.end()
+        items = [*self._running.values(), *unmatched, *self._queue.end(ended)]
         self._crews.end()
         for item in items:
             item.fail(ended)
@@ -110,16 +115,9 @@ class Dispatcher:
         return self._aborting or self._queue.finished
 
     def _assign(self) -> None:
-        """Give waiting items to the workers that begin soon.
-
-        Take back those that wait behind a slow one: a worker with nothing to do gets them. When the
-        slow one is done, its worker begins them too, and what it finds is ignored.
-        """
-        delayed = [task for task in self._crews.list_delayed() if task in self._running]
-        if delayed:
-            self._queue.put_back([self._running.pop(task) for task in delayed])
+        """Give each idle worker one waiting item, so that no item waits for a slow one."""
         crew = self._crews.current
-        while (worker := self._crews.next_worker()) is not None:
+        while (worker := crew.workers.idle()) is not None:
             item = self._queue.take()
             if item is None or item.upload is None:
                 return
@@ -137,9 +135,7 @@ class Dispatcher:
             self._crews.restart(error)
             return
         for done in finished:
-            item = self._running.pop(done.task, None)
-            if item is None:  # taken back
-                continue
+            item = self._running.pop(done.task)
             hashed = done.outcome
             if not isinstance(hashed, HashedInput):  # of a worker that an item has taken over
                 crash = MediaError(str(Reason.CRASHED), "its worker sent no hashes")

@@ -98,7 +98,8 @@ class ItemQueue:
         """Make an empty queue for `queue` items beside those that `jobs` workers have."""
         self._places = jobs + queue
         self._half_free = self._places - (queue + 1) // 2
-        self._lock = threading.Lock()
+        # The garbage collector may close the queue in a thread that is in one of its methods.
+        self._lock = threading.RLock()
         self._taken = 0  # places
         self._full_since: float | None = None
         self._waiting: OrderedDict[PendingItem, None] = OrderedDict()

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-import logging
 import threading
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 
 from screener.scanning.crews import Crew
 from screener.scanning.item_queue import ItemQueue, Outcome, PendingItem
 from screener.screening.input.hash_item import HashedInput
 from screener.screening.input.hasher import HashMode
 from screener.screening.screener import Screener
-
-_log = logging.getLogger(__name__)
 
 Hashed = tuple[PendingItem, HashedInput]
 
@@ -22,41 +18,52 @@ class MatchThread:
     """A thread that sets the outcomes of items, in the order in which they were hashed.
 
     A search begins at once. Items that are hashed meanwhile share the next one. So no worker waits
-    for a search, and no item for a batch to fill.
+    for a search, and no item for others. If the thread fails, `error` is set, and the thread that
+    takes items from the queue is woken.
     """
 
     def __init__(self, queue: ItemQueue) -> None:
         """Start the thread. Items that must be hashed again are put back into the queue."""
+        self.error: BaseException | None = None
         self._queue = queue
         self._hashed: SimpleQueue[Hashed | None] = SimpleQueue()
+        self._batch: list[Hashed] = []
+        self._ending = False
         # A daemon, like the thread of the dispatcher, which ends it.
-        self.thread = threading.Thread(target=self._run, name="screener-matcher", daemon=True)
+        self.thread = threading.Thread(target=self._run, name="screener-match", daemon=True)
         self.thread.start()
 
     def add(self, item: PendingItem, hashes: HashedInput) -> None:
         """Let an item be matched by its hashes."""
         self._hashed.put((item, hashes))
 
-    def end(self) -> None:
-        """Wait until all items that were added are matched, and end the thread."""
+    def end(self) -> list[PendingItem]:
+        """End the thread after the search that it makes; return the items that were not matched."""
+        self._ending = True
         self._hashed.put(None)
         self.thread.join()
+        self._take()
+        return [item for item, _ in self._batch]
 
     def _run(self) -> None:
-        is_ending = False
-        while not is_ending:
-            batch, hashed = [], self._hashed.get()
-            with contextlib.suppress(Empty):
-                while hashed is not None:
-                    batch.append(hashed)
-                    hashed = self._hashed.get_nowait()
-                is_ending = True
-            try:
-                self._match(batch)
-            except BaseException as error:
-                _log.exception("a pool could not match what it hashed")
-                for item, _ in batch:
-                    item.fail(error)
+        try:
+            while True:
+                self._take(self._hashed.get())
+                if self._ending:
+                    return
+                self._match(self._batch)
+                self._batch = []
+        except BaseException as error:
+            self.error = error
+            self._queue.wake()
+
+    def _take(self, hashed: Hashed | None = None) -> None:
+        """Add an item to the batch, and all others that are there."""
+        if hashed is not None:
+            self._batch.append(hashed)
+        while not self._hashed.empty():
+            if (hashed := self._hashed.get_nowait()) is not None:
+                self._batch.append(hashed)
 
     def _match(self, batch: list[Hashed]) -> None:
         """Match items against the generations of their crew's Screener, in one search for each."""

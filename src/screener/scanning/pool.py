@@ -146,8 +146,8 @@ class Pool:
     ) -> Result:
         """Screen one item without blocking the event loop; otherwise like `screen`.
 
-        If the task is cancelled, an item that still waits is dropped; a worker that has it finishes
-        it.
+        If the task is cancelled, an item that still waits is dropped; a worker that has begun with
+        it finishes it.
         """
         return (await self.ascreen_hashed(item, name=name, timeout=timeout, lists=lists))[0]
 

@@ -6,7 +6,6 @@ import select
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
-from itertools import islice
 from typing import Generic, TypeVar
 
 from screener.scanning.inputs.listed_names import Awaited
@@ -46,23 +45,12 @@ class Workers(Generic[T]):
         worker = min(self._workers, key=lambda worker: len(worker.tasks))
         return worker if worker.free else None
 
-    def soonest(self, seconds: float) -> Worker[T] | None:
-        """Return the worker that can begin another task soonest, or None if none will in `seconds`.
-
-        An idle worker is ready, unless no worker is.
-        """
-        workers = [worker for worker in self._workers if worker.ready] or self._workers
-        worker = min(workers, key=lambda worker: len(worker.tasks))
-        return worker if worker.begins_within(seconds) else None
-
-    def list_delayed(self, seconds: float) -> list[Task]:
-        """Return the tasks that wait behind one that has taken longer than `seconds`."""
-        return [
-            task
-            for worker in self._workers
-            if len(worker.tasks) > 1 and worker.is_slower_than(seconds)
-            for task in islice(worker.tasks, 1, None)
-        ]
+    def idle(self) -> Worker[T] | None:
+        """Return a worker without a task, or None. It is ready, unless no worker is."""
+        idle = [worker for worker in self._workers if not worker.tasks]
+        if any(worker.ready for worker in self._workers):
+            idle = [worker for worker in idle if worker.ready]
+        return idle[0] if idle else None
 
     @property
     def ready(self) -> bool:
@@ -73,11 +61,6 @@ class Workers(Generic[T]):
     def busy(self) -> bool:
         """Whether any worker has a task."""
         return any(worker.tasks for worker in self._workers)
-
-    @property
-    def queues(self) -> bool:
-        """Whether any worker has a task that waits behind another."""
-        return any(len(worker.tasks) > 1 for worker in self._workers)
 
     def collect(self, awaited: Awaited | None = None) -> list[FinishedTask[T]]:
         """Wait for at least one finished task and return all finished ones.

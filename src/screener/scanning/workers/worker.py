@@ -149,16 +149,6 @@ class Worker(Generic[T]):
         """Whether the process has started."""
         return self._usage.arrived
 
-    def begins_within(self, seconds: float) -> bool:
-        """Return whether the process, by its pace, begins another task within this time."""
-        return not self.tasks or (self.ready and self._pace * len(self.tasks) < seconds)
-
-    def is_slower_than(self, seconds: float) -> bool:
-        """Return whether the running task has taken longer than this wall time."""
-        since = self._usage.since
-        # Only a process that a file has taken over reports a future start.
-        return since > 0.0 and not 0 <= time.monotonic() - since <= seconds
-
     @property
     def short(self) -> bool:
         """Whether the process will soon have nothing to do."""
