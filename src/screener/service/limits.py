@@ -34,6 +34,8 @@ _MAX_JOINED_BYTES = 1 << 20  # larger uploads are files in memory, which the poo
 # The key of a scope for the status and the code with which the connection refused the request.
 REFUSAL = "screener.refusal"
 
+_HEADERS = "screener.headers"  # the key for the headers by name
+
 T = TypeVar("T")
 
 
@@ -80,10 +82,11 @@ def find_header(request: Request, name: bytes) -> str | None:
 
     Many times as fast as `request.headers`, which decodes all others on the way.
     """
-    for one, value in request.scope["headers"]:
-        if one == name:
-            return value.decode("latin-1")  # type: ignore[no-any-return]
-    return None
+    headers: dict[bytes, bytes] | None = request.scope.get(_HEADERS)
+    if headers is None:
+        headers = request.scope[_HEADERS] = dict(reversed(request.scope["headers"]))
+    value = headers.get(name)
+    return None if value is None else value.decode("latin-1")
 
 
 async def read_body(request: Request, account: Account, max_bytes: int) -> bytes:
@@ -92,8 +95,11 @@ async def read_body(request: Request, account: Account, max_bytes: int) -> bytes
     Raises a Problem if it is too large or there is no memory for it at present, and ClientGone if
     the client closed the connection.
     """
-    body = bytearray()
     pieces = _Pieces(request, account, max_bytes)
+    first = await pieces.receive()
+    if pieces.ended:  # most bodies are one piece
+        return first
+    body = bytearray(first)
     while not pieces.ended:
         body += await pieces.receive()
     return bytes(body)
