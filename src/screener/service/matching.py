@@ -52,8 +52,7 @@ class Matcher:
         """
         loop = asyncio.get_running_loop()
         query = _Query(items, names, lists, loop.create_future())
-        size = sum([len(hash_.value) for hashes in items for hash_ in hashes])
-        if size > _MAX_INLINE_BYTES:
+        if sum([len(hash_.value) for hashes in items for hash_ in hashes]) > _MAX_INLINE_BYTES:
             return await self._match_in_thread(query)
         if not self._waiting:
             loop.call_soon(self._flush)
