@@ -77,16 +77,15 @@ class Account:
         self._buffer.taken -= self._taken
 
 
-def find_header(request: Request, name: bytes) -> str | None:
-    """Return the first header of a name in lower case, or None.
+def read_headers(request: Request) -> dict[bytes, bytes]:
+    """Return the first header of each name in lower case.
 
-    Many times as fast as `request.headers`, which decodes all others on the way.
+    Many times as fast as `request.headers`, which decodes all of them for each.
     """
     headers: dict[bytes, bytes] | None = request.scope.get(_HEADERS)
     if headers is None:
         headers = request.scope[_HEADERS] = dict(reversed(request.scope["headers"]))
-    value = headers.get(name)
-    return None if value is None else value.decode("latin-1")
+    return headers
 
 
 async def read_body(request: Request, account: Account, max_bytes: int) -> bytes:
@@ -147,7 +146,7 @@ class _Pieces:
         self._account = account
         self._max_bytes = max_bytes
         self._count = 0
-        declared = find_header(request, b"content-length") or "0"
+        declared = read_headers(request).get(b"content-length") or b"0"
         if len(declared) > _MAX_DIGITS or int(declared) > max_bytes:  # the parser takes only digits
             raise _too_large(max_bytes)
 

@@ -13,7 +13,7 @@ from screener.errors import HashError
 from screener.hashing import vpdq_value
 from screener.hashing.hash import Hash
 from screener.screening.result import SCHEMA, ListState, Result, Verdict
-from screener.service.limits import find_header, read_body
+from screener.service.limits import read_body, read_headers
 from screener.service.native.screening import find_lists
 from screener.service.problems import Problem, json_bytes
 from screener.service.server import Service
@@ -93,9 +93,7 @@ def check_json(request: Request) -> None:
     A web page cannot send that type to another site unasked, so it cannot use a browser on this
     machine to reach a service without keys.
     """
-    content_type = find_header(request, b"content-type") or ""
-    if content_type == "application/json":
-        return
+    content_type = read_headers(request).get(b"content-type", b"").decode("latin-1")
     if content_type.partition(";")[0].strip().lower() != "application/json":
         raise Problem(415, "not_json", "send JSON, with the content type application/json",
                       close=True)  # fmt: skip
