@@ -153,10 +153,10 @@ async def _match(hma: Hma, signal_type: str, text: str) -> Sequence[Match]:
 
 def _is_compared(hma: Hma, hash_: Hash, result: Result) -> bool:
     """Return whether a hash was compared with an enforced list, in whose sample it is."""
-    if hash_.kind.perceptual and hma.screener.policy.digests_only:
+    kind, screener = hash_.kind.name, hma.service.screener
+    if hash_.kind.perceptual and screener.policy.digests_only:
         return False
-    kind = hash_.kind.name
-    able = [one.name for one in hma.screener.lists if one.matchable and kind in one.kinds]
+    able = [one.name for one in screener.lists if one.matchable and kind in one.kinds]
     return any(state.mode is Mode.ENFORCE and state.name in able for state in result.lists)
 
 
