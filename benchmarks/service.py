@@ -3,11 +3,11 @@
 `screener serve` in a process of its own, on loopback, with 8 connections that stay open. Matching:
 `POST /v1/match` and HMA's `GET /m/lookup` of one PDQ that misses, and of one that hits a record of
 a list of random ones, each another, beside `GET /v1/health/live`, the empty route of the same
-server with the same access log; on one core, the client on another. Screening: `POST /v1/screen` of
-drawn 640×480 JPEGs beside `scan` of the same files, with as many workers. Contestants take turns,
-and the median of the rounds counts; a ratio is the median of those of the rounds. Processor time is
-that of the server, or of all processes of a scan or a service. Answers are compared with those of a
-Screener before anything is timed.
+server with the same access log; with `--hugepages`, on one core, the client on another. Screening:
+`POST /v1/screen` of drawn 640×480 JPEGs beside `scan` of the same files, with as many workers.
+Contestants take turns, and the median of the rounds counts; a ratio is the median of those of the
+rounds. Processor time is that of the server, or of all processes of a scan or a service. Answers
+are compared with those of a Screener before anything is timed.
 
     python benchmarks/service.py [--small] [--list FOLDER] [--receipt FILE] [--into DOCS]
 
@@ -49,6 +49,7 @@ from screener.hashing.hash import KINDS
 CONNECTIONS = 8
 CHANGED = 10  # bits of a listed code
 JOBS = (1, 2)
+HMA = ("--hma", "--hma-state")
 EMPTY, SCAN, SCREEN = "GET /v1/health/live", "scan", "POST /v1/screen"
 LIVE = f"{EMPTY} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
 
@@ -152,7 +153,7 @@ def measure_matching(known: HashList, values: Codes, count: int, rounds: int) ->
     cores = sorted(os.sched_getaffinity(0))
     with (
         tempfile.TemporaryDirectory() as state,
-        serving(known.path, "--jobs", 1, "--hma", "--hma-state", state) as (port, pid),
+        serving(known.path, "--jobs", 1, "--hugepages", *HMA, state) as (port, pid),
     ):
         check(port, Screener(known), np.concatenate([misses[:100], hits[:100]]))
         ask(port, lookups(hits), CONNECTIONS)  # each record gets its number, once

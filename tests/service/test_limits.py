@@ -251,6 +251,30 @@ def test_pipelined_requests_are_answered_in_order_or_refused(limited):
     assert many.count(b"HTTP/1.1 200 ") < 100
 
 
+def receive(stream, end):
+    """Return what a server sends up to these bytes."""
+    received = b""
+    while not received.endswith(end):
+        chunk = stream.recv(1 << 16)
+        assert chunk, received
+        received += chunk
+    return received
+
+
+def test_heads_of_answers_do_not_wait_for_a_body_that_never_comes(limited, values):
+    """To HEAD, which has none, and to a client that sends its body only if it is asked to."""
+    body = json.dumps({"hashes": [{"kind": "pdq", "value": values["listed"]}]}).encode()
+    lines = ("Content-Type: application/json", f"Content-Length: {len(body)}")
+    with socket.create_connection(("127.0.0.1", limited.port), SECONDS) as stream:
+        for _ in range(2):  # the connection stays open
+            stream.sendall(head("/v1/health/live", method="HEAD"))
+            assert b"content-length: 18\r\n" in receive(stream, b"\r\n\r\n")
+            stream.sendall(head("/v1/match", *lines, "Expect: 100-continue"))
+            assert receive(stream, b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+            stream.sendall(body)
+            assert receive(stream, b"}").startswith(b"HTTP/1.1 200 ")
+
+
 def test_a_client_that_reads_no_answer_is_cut_off(limited, values):
     """Its connection ends in time."""
     item = {"hashes": [{"kind": "pdq", "value": values["listed"]}]}

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from screener import HashList
+from screener import Hash, HashList
 from screener.errors import ListError, WorkerError
 from screener.service.server import Service
 from screener.service.settings import Settings
@@ -29,6 +29,20 @@ def test_a_newer_generation_that_cannot_be_used(tmp_path, monkeypatch, error, pr
         asyncio.run(service.refresh())
     assert service.find_problems() == problems
     assert service.screener.lists[0].generation == made.generation
+
+
+@pytest.mark.parametrize("hugepages", [True, False])
+def test_with_hugepages_lists_are_copied_into_memory(tmp_path, hugepages):
+    """So what happens to their files later changes no answer, which it does if they are mapped."""
+    made, text = HashList.create(tmp_path / "known.list"), "f0e1d2c3b4a59687" * 4
+    (tmp_path / "known.csv").write_text(f"id,pdq\none,{text}\n")
+    made.import_file(tmp_path / "known.csv")
+    service = Service(Settings(lists=(made.path,), jobs=1, hugepages=hugepages))
+    (index,) = (made.path / "segments").glob("pdq-*.idx")
+    with index.open("r+b") as file:
+        file.write(bytes(index.stat().st_size))
+    result = service.screener.match([Hash.parse("pdq", text)])
+    assert (result.verdict == "match") is hugepages
 
 
 def test_changes_of_lists_wait_for_one_another(tmp_path):

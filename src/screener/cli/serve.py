@@ -36,6 +36,8 @@ def _import_service(name: str) -> Any:
     "--list", "lists", multiple=True, required=True, type=_LIST_FOLDER,
     help="A hash list made by `screener import`. Repeatable.",
 )  # fmt: skip
+@click.option("--hugepages", is_flag=True,
+              help="Copy the lists into memory, in large pages, for faster look-ups.")  # fmt: skip
 @POLICY
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option(

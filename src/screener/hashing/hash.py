@@ -213,7 +213,11 @@ class Hash:
         of_kind = kind_named(kind)
         if not isinstance(text, str):
             raise HashError(f"the text of a value must be a str, not {type(text).__name__}")
-        return cls(of_kind, _decode(of_kind, text.strip()), quality=quality)
+        value = _decode(of_kind, text.strip())
+        is_quality = quality is None or (type(quality) is int and 0 <= quality <= 100)
+        if len(value) == of_kind.size > 0 and is_quality:
+            return cls.of_checked(of_kind, value, quality)
+        return cls(of_kind, value, quality=quality)
 
     def distance(self, other: Hash) -> int:
         """Return the Hamming distance in bits to a hash of the same perceptual kind."""

@@ -97,7 +97,7 @@ class StoredList:
         """The number of records in each state that occurs."""
         return self._generation.states
 
-    @property
+    @cached_property
     def matchable(self) -> bool:
         """Whether any record is confirmed or disputed, so that a match is possible."""
         return any(self._generation.states.get(state, 0) for state in MATCHING)

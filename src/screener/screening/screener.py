@@ -535,7 +535,12 @@ class Screener:
 
 
 def _fill_template(template: Result, name: Name, **fields: Any) -> Result:
-    """Return a copy of a Result with a name and other values of some fields."""
+    """Return a copy of a Result with a name and other values of some fields.
+
+    A nameless Result without other values is the template itself, since Results never change.
+    """
+    if name is _NO_NAME and not fields:
+        return template
     # Ten times as fast as `dataclasses.replace`.
     result = object.__new__(Result)
     result.__dict__.update(template.__dict__, input=name.text, input_bytes=name.raw, **fields)
@@ -569,7 +574,10 @@ def _parse_lists(lists: Any) -> tuple[HashList, ...]:
 
 
 def _parse_hashes(item: Any) -> tuple[Hash, ...]:
-    is_several = isinstance(item, Iterable) and not isinstance(item, str | bytes)
+    # The abstract class is slow to ask, and most items are lists.
+    is_several = type(item) is list or (
+        isinstance(item, Iterable) and not isinstance(item, str | bytes)
+    )
     hashes = tuple(item) if is_several else (item,)
     wrong = [hash_ for hash_ in hashes if not isinstance(hash_, Hash)]
     if wrong or not is_several:

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from screener.service.keys import Role
-from screener.service.limits import ClientGone, find_header
+from screener.service.limits import ClientGone, read_headers
 from screener.service.problems import Problem, problem_of
 from screener.service.server import Service
 from screener.service.settings import is_loopback
@@ -60,24 +60,24 @@ def _refuse_other_sites(request: Request) -> None:
 
     The host must be this machine's: a page of another site can give its own name this address.
     """
-    host = find_header(request, b"host")
+    headers = read_headers(request)
+    host = headers.get(b"host")
     if host is not None and not _is_local(host):
         raise Problem(
             403, "forbidden", "a service without keys answers only as localhost or 127.0.0.1: send"
             " that as the host, or make a key with `screener serve-key`", close=True,
         )  # fmt: skip
-    origin = find_header(request, b"origin")
-    site = find_header(request, b"sec-fetch-site")
-    is_foreign = origin is not None and origin.partition("://")[2] != host
-    if is_foreign or site in ("cross-site", "same-site"):
+    origin, site = headers.get(b"origin"), headers.get(b"sec-fetch-site")
+    is_foreign = origin is not None and origin.partition(b"://")[2] != host
+    if is_foreign or site in (b"cross-site", b"same-site"):
         raise Problem(403, "forbidden", "a service without keys answers no other site", close=True)
 
 
 @lru_cache(64)  # of each request
-def _is_local(host: str) -> bool:
+def _is_local(host: bytes) -> bool:
     """Return whether a `Host` header names this machine."""
     try:
-        return is_loopback(urlsplit(f"//{host}").hostname or "")
+        return is_loopback(urlsplit(f"//{host.decode('latin-1')}").hostname or "")
     except ValueError:  # a malformed one
         return False
 
@@ -88,7 +88,8 @@ def check_key(service: Service, request: Request, roles: frozenset[Role]) -> Non
     if keys is None:
         _refuse_other_sites(request)
         return
-    scheme, _, secret = (find_header(request, b"authorization") or "").partition(" ")
+    header = read_headers(request).get(b"authorization", b"").decode("latin-1")
+    scheme, _, secret = header.partition(" ")
     key = keys.find(secret.strip()) if scheme.lower() == "bearer" else None
     if key is None:
         raise Problem(

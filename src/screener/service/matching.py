@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from screener.errors import Busy
 from screener.hashing.hash import Hash
@@ -18,18 +18,13 @@ _MAX_INLINE_BYTES = 64 * 32
 _MAX_LARGE = 32  # requests that wait for a thread
 
 
-@dataclass(eq=False)
-class _Query:
+class _Query(NamedTuple):
     """The items of one request."""
 
     items: Sequence[Sequence[Hash]]
     names: Sequence[str | None]
     lists: frozenset[str] | None
-    future: asyncio.Future[list[Result]] = field(default_factory=asyncio.Future)
-
-    @property
-    def size(self) -> int:
-        return sum(len(hash_.value) for hashes in self.items for hash_ in hashes)
+    future: asyncio.Future[list[Result]]
 
 
 class Matcher:
@@ -55,11 +50,12 @@ class Matcher:
 
         Raises Busy if too many large requests wait.
         """
-        query = _Query(items, names, lists)
-        if query.size > _MAX_INLINE_BYTES:
+        loop = asyncio.get_running_loop()
+        query = _Query(items, names, lists, loop.create_future())
+        if sum([len(hash_.value) for hashes in items for hash_ in hashes]) > _MAX_INLINE_BYTES:
             return await self._match_in_thread(query)
         if not self._waiting:
-            asyncio.get_running_loop().call_soon(self._flush)
+            loop.call_soon(self._flush)
         self._waiting.append(query)
         return await query.future
 

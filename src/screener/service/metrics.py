@@ -97,6 +97,8 @@ class Metrics:
             verdict = self.verdicts.labels(str(result.verdict), str(result.reason or ""))
             self._verdicts[key] = verdict
         verdict.inc()
+        if not result.other_hits:
+            return
         shadowed: dict[str, list[Match]] = {}
         for hit in result.other_hits:
             if hit.shadow and hit.would_match:

@@ -63,6 +63,17 @@ def json_response(
     )
 
 
+def json_bytes(body: bytes) -> Response:
+    """Return encoded JSON as an answer, in less time than `Response` of it."""
+    response = Response.__new__(Response)
+    response.status_code, response.background, response.body = 200, None, body
+    response.raw_headers = [
+        (b"content-length", b"%d" % len(body)),
+        (b"content-type", b"application/json"),
+    ]
+    return response
+
+
 def problem_of(error: Exception) -> Problem | None:
     """Return an error of the library as a Problem, or None if it is a bug.
 

@@ -59,7 +59,7 @@ class Service:
         policy = Policy() if settings.policy is None else Policy.load(settings.policy)
         keeps = settings.keep_hashes is not None
         screener = Screener(
-            [HashList.open(path) for path in settings.lists],
+            [HashList.open(path, hugepages=settings.hugepages) for path in settings.lists],
             policy=policy,
             extra_kinds=_choose_extra_kinds(settings),
         )

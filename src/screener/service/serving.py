@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import resource
 import signal
@@ -22,6 +23,7 @@ from screener.service.server import Service
 _log = logging.getLogger(__name__)
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _OTHER_FILES = 1024  # of lists, workers and forms
+_GARBAGE = 20_000  # new objects at which Python looks for cycles
 
 
 class _Server(uvicorn.Server):
@@ -57,6 +59,9 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: object = None) -> None:
         """Listen, and log the address."""
         await super().startup()
+        # Requests under way have more objects than the default threshold, and no cycles.
+        gc.freeze()
+        gc.set_threshold(_GARBAGE)
         for server in self.servers:
             for listener in server.sockets:
                 host, port = listener.getsockname()[:2]

@@ -15,6 +15,7 @@ class Settings:
 
     Parameters:
         lists: Folders of hash lists.
+        hugepages: Copy their indexes into large pages of this process, for faster look-ups.
         policy: A policy file, or None for the default policy.
         host: The address to listen on; a name is resolved.
         port: The port; 0 for a free one.
@@ -51,6 +52,7 @@ class Settings:
     """
 
     lists: tuple[Path, ...]
+    hugepages: bool = False
     policy: Path | None = None
     host: str = "127.0.0.1"
     port: int = 8000

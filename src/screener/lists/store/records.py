@@ -301,7 +301,18 @@ def build_record(
     if not (type(source) is type(entry) is str and type(updated) in (str, type(None))):
         raise TypeError("no text")
     opinions = read_opinions(connection, generation, source, entry) if has_opinions else ()
-    return Record(
-        source, entry, State(state), parse_categories(categories), parse_labels(labels), updated,
-        quality, since, State(said) if opinions else None, opinions,
-    )  # fmt: skip
+    record = object.__new__(Record)
+    # Half the time of `Record(…)`. Each hit of a search has one.
+    record.__dict__.update(
+        source=source,
+        entry=entry,
+        state=State(state),
+        categories=parse_categories(categories),
+        labels=parse_labels(labels),
+        updated=updated,
+        quality=quality,
+        generation=since,
+        said=State(said) if opinions else None,
+        opinions=opinions,
+    )
+    return record

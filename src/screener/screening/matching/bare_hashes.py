@@ -35,13 +35,14 @@ class QuickAnswer(Enum):
 # Module constants, since looking up an enum's attribute takes longer.
 NO_MATCH: Final = QuickAnswer.NO_MATCH
 UNDECIDED: Final = QuickAnswer.UNDECIDED
+_VIDEO: Final = KINDS[video_search.KIND]
 
 
 class _KindRules(NamedTuple):
     """The rules for hashes of one kind.
 
     A hash with `min_bits` to `max_bits` bits set clears the lists whose bits are set in
-    `cleared_lists`. `lists` are those that hold the kind.
+    `cleared_lists`. `lists` are those that hold the kind, each with its largest radius.
     """
 
     kind: HashKind
@@ -49,7 +50,7 @@ class _KindRules(NamedTuple):
     min_bits: int
     max_bits: int
     cleared_lists: int
-    lists: tuple[HashList, ...]
+    lists: tuple[tuple[HashList, int], ...]
 
 
 class _Queries:
@@ -89,14 +90,22 @@ class BareHashMatcher:
                 get_min_bits(kind),
                 kind.bits - get_min_bits(kind),
                 sum(1 << k for k, floors in enumerate(clearing_floors) if kind.name in floors),
-                tuple(hash_list for hash_list in lists if kind.name in hash_list.kinds),
+                self._find_radii(lists, kind),
             )
             for kind in KINDS.values()
             if kind.digest or (kind.perceptual and not policy.digests_only)
         }
-        self._video_lists = [
-            hash_list for hash_list in lists if video_search.KIND in hash_list.kinds
-        ]
+        self._video_lists = self._find_radii(lists, _VIDEO)
+
+    def _find_radii(
+        self, lists: Sequence[HashList], kind: HashKind
+    ) -> tuple[tuple[HashList, int], ...]:
+        """Return the lists that hold a kind, each with its largest radius."""
+        return tuple(
+            (hash_list, self._criteria.max_radius(hash_list, kind))
+            for hash_list in lists
+            if kind.name in hash_list.kinds
+        )
 
     def match(self, items: Sequence[Sequence[Hash]]) -> list[InputHits | QuickAnswer]:
         """Return for each item its hits, or a quick answer.
@@ -140,8 +149,7 @@ class BareHashMatcher:
         answers: list[InputHits | QuickAnswer],
     ) -> None:
         kind, codes = rules.kind, queries.codes
-        for hash_list in rules.lists:
-            radius = self._criteria.max_radius(hash_list, kind)
+        for hash_list, radius in rules.lists:
             result = search_list(hash_list, kind, codes, radius)
             for number, hits in collect_hits(
                 hash_list, kind, self._criteria, result, queries.find_owner
@@ -153,10 +161,8 @@ class BareHashMatcher:
                     answer.add(hits, hits.located)
         if kind.name != "pdq":
             return
-        video_kind = KINDS[video_search.KIND]
-        for hash_list in self._video_lists:
-            radius = self._criteria.max_radius(hash_list, video_kind)
-            offsets, rows, _ = search_list(hash_list, video_kind, codes, radius)
+        for hash_list, radius in self._video_lists:
+            offsets, rows, _ = search_list(hash_list, _VIDEO, codes, radius)
             if len(rows):
                 for query in np.flatnonzero(np.diff(offsets)).tolist():
                     answers[queries.items[query]] = UNDECIDED

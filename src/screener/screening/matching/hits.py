@@ -77,12 +77,11 @@ class InputHits:
         }
 
     def _is_moving(self, located: LocatedHash) -> bool:
+        if len(self.hashes) == 1 and not (self._video or located.again or located.track):
+            return False  # as in most cases, and faster
         if not _has_time(located):
             return False
-        if self._video or located.hidden_clip > 0:
-            return True
-        is_single = len(self.hashes) == 1 and not located.again  # faster than `_moments`
-        return not is_single and len(self._moments.get(0, ())) > 1
+        return self._video or located.hidden_clip > 0 or len(self._moments.get(0, ())) > 1
 
     def add(self, hits: Iterable[Match], located: LocatedHash) -> None:
         """Add the matches of one hash of the input."""
@@ -134,7 +133,8 @@ class InputHits:
         _corroborate(nearest, seen)
         matches: list[Match] = []
         other_hits: list[Match] = []
-        for match in sorted(nearest.values(), key=_nearness):
+        ordered = sorted(nearest.values(), key=_nearness) if len(nearest) > 1 else nearest.values()
+        for match in ordered:
             (matches if match.makes_match else other_hits).append(match)
         return HitSummary(tuple(matches), tuple(other_hits), self._build_timeline(nearest, seen))
 

@@ -8,6 +8,7 @@ import msgspec
 from starlette.responses import Response
 
 from screener.lists.redaction import may_hold_hash
+from screener.service.problems import json_bytes
 
 _MAX_QUOTED = 100  # characters of what a client sent
 
@@ -74,6 +75,8 @@ def to_json(value: object) -> bytes:
 
 def answer(value: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """Return a value as an answer in JSON."""
+    if status == 200 and headers is None:
+        return json_bytes(to_json(value))
     return Response(to_json(value), status, headers=headers, media_type="application/json")
 
 

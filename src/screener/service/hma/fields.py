@@ -46,6 +46,17 @@ async def read_object(service: Service, request: Request) -> dict[str, Any]:
     return body
 
 
+def read_query(request: Request) -> Mapping[str, str]:
+    """Return the last value of each parameter of a query, as `request.query_params` has them.
+
+    In a third of the time if nothing is escaped, as in look-ups of hashes.
+    """
+    text = request.scope["query_string"].decode("latin-1")
+    if "%" in text or "+" in text:
+        return request.query_params
+    return dict([pair.partition("=")[::2] for pair in text.split("&") if pair])
+
+
 def is_json(request: Request) -> bool:
     """Return whether a request says that its body is JSON."""
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()

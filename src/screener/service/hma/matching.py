@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from starlette.requests import Request
@@ -16,7 +16,7 @@ from screener.screening.result import Match, Result
 from screener.service.endpoint import VERDICT, check_key
 from screener.service.hma.answers import HmaError, answer, quote
 from screener.service.hma.context import Hma
-from screener.service.hma.fields import read_flag, read_json, require
+from screener.service.hma.fields import read_flag, read_json, read_query, require
 from screener.service.hma.files import NOT_READY, fetch_file, receive_file, screen_file
 from screener.service.hma.signals import (
     KIND_OF_SIGNAL,
@@ -34,10 +34,10 @@ _Found = dict[str, list[dict[str, Any]]]
 
 async def lookup(hma: Hma, request: Request) -> Response:
     """Look up a hash, or the file of a URL."""
-    query = request.query_params
+    query = read_query(request)
     read_flag(query, "bypass_coinflip")  # ignored, but not if it is none
     signal, signal_type = query.get("signal"), query.get("signal_type")
-    takes_part = _bank_filter(hma, request)
+    takes_part = _bank_filter(hma, query)
     if query.get("url"):
         check_key(hma.service, request, frozenset((Role.SCREEN,)))
         if signal_type is not None:
@@ -45,32 +45,33 @@ async def lookup(hma: Hma, request: Request) -> Response:
         async with fetch_file(hma, request) as file:
             if signal_type not in (None, file.signal_type):
                 raise HmaError(400, f"a {file.content_type} has no {signal_type}")
-            found = _select(hma, request, await screen_file(hma, file), takes_part, bypass=False)
+            found = _select(hma, query, await screen_file(hma, file), takes_part)
         return answer({file.signal_type: found} if signal_type is None else found)
     if not signal or not signal_type:
         raise HmaError(400, "Either url or both signal and signal_type are required")
     matches = await _match(hma, signal_type, signal)
     request.scope[VERDICT] = "match" if matches else "no_match"
-    return answer(_select(hma, request, matches, takes_part, bypass=False))
+    return answer(_select(hma, query, matches, takes_part))
 
 
 async def lookup_file(hma: Hma, request: Request) -> Response:
     """Look up a file."""
-    bypass = read_flag(request.query_params, "bypass_coinflip") or False
-    takes_part = _bank_filter(hma, request)
+    query = read_query(request)
+    bypass = read_flag(query, "bypass_coinflip") or False
+    takes_part = _bank_filter(hma, query)
     async with receive_file(hma, request) as file:
         matches = await screen_file(hma, file)
     request.scope[VERDICT] = "match" if matches else "no_match"
-    found = _select(hma, request, matches, takes_part, bypass=bypass)
+    found = _select(hma, query, matches, takes_part, bypass=bypass)
     return answer({file.signal_type: found})
 
 
 async def raw_lookup(hma: Hma, request: Request) -> Response:
     """Look up a hash, also in disabled banks and contents."""
-    query = request.query_params
+    query = read_query(request)
     require(query, "signal", "signal_type")
     with_distance = read_flag(query, "include_distance")
-    takes_part = _bank_filter(hma, request)
+    takes_part = _bank_filter(hma, query)
     matches = await _match(hma, query["signal_type"], query["signal"])
     found = _number(hma, matches, takes_part, disabled=True)
     numbered = sorted(
@@ -152,13 +153,11 @@ async def _match(hma: Hma, signal_type: str, text: str) -> Sequence[Match]:
 
 def _is_compared(hma: Hma, hash_: Hash, result: Result) -> bool:
     """Return whether a hash was compared with an enforced list, in whose sample it is."""
-    if hash_.kind.perceptual and hma.screener.policy.digests_only:
+    kind, screener = hash_.kind.name, hma.service.screener
+    if hash_.kind.perceptual and screener.policy.digests_only:
         return False
-    enforced = {state.name for state in result.lists if state.mode is Mode.ENFORCE}
-    return any(
-        one.name in enforced and one.matchable and hash_.kind.name in one.kinds
-        for one in hma.screener.lists
-    )
+    able = [one.name for one in screener.lists if one.matchable and kind in one.kinds]
+    return any(state.mode is Mode.ENFORCE and state.name in able for state in result.lists)
 
 
 def _check_type(signal_type: str, message: str = "No such SignalType") -> None:
@@ -175,16 +174,16 @@ def _parse(signal_type: str, text: object, message: str) -> Hash:
 
 def _select(
     hma: Hma,
-    request: Request,
+    query: Mapping[str, str],
     matches: Sequence[Match],
     takes_part: Callable[[Bank], bool],
     *,
-    bypass: bool,
+    bypass: bool = False,
 ) -> _Found:
     """Return the matches of enabled contents, of the banks that take part, by bank."""
     if not matches:
         return {}
-    coin = 0.0 if bypass else _flip_coin(request.query_params.get("seed"))
+    coin = 0.0 if bypass else _flip_coin(query.get("seed"))
     return _number(
         hma, matches, lambda bank: bank.ratio >= coin and takes_part(bank), disabled=False
     )
@@ -195,13 +194,13 @@ def _flip_coin(seed: str | None) -> float:
     return random.random() if seed is None else random.Random(seed).random()
 
 
-def _bank_filter(hma: Hma, request: Request) -> Callable[[Bank], bool]:
+def _bank_filter(hma: Hma, query: Mapping[str, str]) -> Callable[[Bank], bool]:
     """Return whether the query's `banks`, by default all, include a bank.
 
     Raises HmaError if they include none that is looked up: nothing would be found, whatever the
     hash.
     """
-    names = request.query_params.get("banks")
+    names = query.get("banks")
     if not names:
         return lambda _: True
     chosen = {name.strip() for name in names.split(",")}

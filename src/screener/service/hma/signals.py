@@ -23,8 +23,9 @@ LITTLE_DETAIL = "too_little_detail: the picture shows too little for its hash to
 
 def parse_signal(signal_type: str, text: str) -> Hash | None:
     """Return the hash of a text, or None if HMA would refuse it: PDQ only in lower case."""
-    if signal_type == PDQ and not _PDQ_TEXT.fullmatch(text):
-        return None
+    if signal_type == PDQ:
+        is_pdq = _PDQ_TEXT.fullmatch(text)
+        return Hash.of_checked(KINDS["pdq"], bytes.fromhex(text)) if is_pdq else None
     try:
         return Hash.parse(KIND_OF_SIGNAL[signal_type].name, text)
     except HashError:

@@ -83,6 +83,7 @@ class Content:
 
 
 _CONTENT = "id, bank, source, entry, disable_until, note, metadata, deleted"
+_FIND = f"SELECT {_CONTENT} FROM contents WHERE bank = ? AND source = ? AND entry = ?"
 
 
 class Store:
@@ -220,10 +221,7 @@ def own_list_name(id_: int) -> str:
 
 
 def _find(connection: sqlite3.Connection, bank: Bank, record: Record) -> Content | None:
-    row = connection.execute(
-        f"SELECT {_CONTENT} FROM contents WHERE bank = ? AND source = ? AND entry = ?",
-        (bank.id, *record),
-    ).fetchone()
+    row = connection.execute(_FIND, (bank.id, *record)).fetchone()
     return None if row is None else _read_content(row)
 
 

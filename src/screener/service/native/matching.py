@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import replace
 from typing import Annotated
 
@@ -14,9 +13,9 @@ from screener.errors import HashError
 from screener.hashing import vpdq_value
 from screener.hashing.hash import Hash
 from screener.screening.result import SCHEMA, ListState, Result, Verdict
-from screener.service.limits import find_header, read_body
+from screener.service.limits import read_body, read_headers
 from screener.service.native.screening import find_lists
-from screener.service.problems import Problem
+from screener.service.problems import Problem, json_bytes
 from screener.service.server import Service
 
 MAX_BODY_BYTES = 16 << 20
@@ -64,9 +63,9 @@ async def match(service: Service, request: Request) -> Response:
         results = await service.matcher.match(hashes, names, lists)
     for result in results:
         service.metrics.count_result(result)
-    texts = list(map(_encode, results))
-    body = texts[0] if is_single else b'{"results":[' + b",".join(texts) + b"]}"
-    return Response(body, media_type="application/json")
+    if is_single:
+        return json_bytes(_encode(results[0]))
+    return json_bytes(b'{"results":[' + b",".join(map(_encode, results)) + b"]}")
 
 
 class _Template:
@@ -94,7 +93,7 @@ def check_json(request: Request) -> None:
     A web page cannot send that type to another site unasked, so it cannot use a browser on this
     machine to reach a service without keys.
     """
-    content_type = find_header(request, b"content-type") or ""
+    content_type = read_headers(request).get(b"content-type", b"").decode("latin-1")
     if content_type.partition(";")[0].strip().lower() != "application/json":
         raise Problem(415, "not_json", "send JSON, with the content type application/json",
                       close=True)  # fmt: skip
@@ -120,9 +119,12 @@ def _parse_items(items: list[Item]) -> list[list[Hash]]:
 
     They are counted before they are parsed, and vPDQs, which have several codes, afterwards.
     """
-    count = sum(len(item.hashes) for item in items)
-    hashes = [] if count > MAX_HASHES else [*itertools.starmap(_parse_hashes, enumerate(items))]
-    if count > MAX_HASHES or sum(map(_count_codes, itertools.chain(*hashes))) > MAX_HASHES:
+    count = sum([len(item.hashes) for item in items])
+    hashes = []
+    if count <= MAX_HASHES:
+        hashes = [_parse_hashes(number, item) for number, item in enumerate(items)]
+        count += sum([_count_codes(one) - 1 for some in hashes for one in some if one.kind.video])
+    if count > MAX_HASHES:
         raise Problem(
             413, "too_many_hashes", f"a request may have {MAX_HASHES} hashes, counting each frame"
             " of a vPDQ: send the items in several requests",
@@ -130,8 +132,8 @@ def _parse_items(items: list[Item]) -> list[list[Hash]]:
     return hashes
 
 
-def _count_codes(hash_: Hash) -> int:
-    return len(hash_.value) // vpdq_value.PACKED.itemsize if hash_.kind.video else 1
+def _count_codes(vpdq: Hash) -> int:
+    return len(vpdq.value) // vpdq_value.PACKED.itemsize
 
 
 def _parse_hashes(number: int, item: Item) -> list[Hash]:
