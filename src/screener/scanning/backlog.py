@@ -25,6 +25,8 @@ from screener.screening.result import Members, Result
 # windows may wait after a slow file.
 _WINDOW_FILES = 256
 _MAX_WAITING = 4 * _WINDOW_FILES
+# Copies that begin together: so many, or of so many bytes. By these, their limits may be exceeded.
+_WINDOW_COPIES, _WINDOW_BYTES = 16, 1 << 20
 # Records that waiting results may name. One takes some 1.5 kB, and an input may match 100,000.
 _MAX_RECORDS = 100_000
 
@@ -267,6 +269,7 @@ class Backlog:
         resumes = self._finished is not None
         taken = False
         window: list[PendingInput] = []
+        copies = memory = 0
         since = time.monotonic()
         for file in self._files:
             if isinstance(file, Awaited):
@@ -276,8 +279,14 @@ class Backlog:
             item = self._make_item(file)
             if self._is_wanted(item, self._identify(item) if resumes else None):
                 window.append(item)
+            is_here = bool(item.inode)
+            if item.content is not None:
+                is_here = item.content.ready
+                copies, memory = copies + 1, memory + item.content.memory
             # Do not wait for more names, for instance from a pipe.
-            if not item.inode or len(window) == _WINDOW_FILES:
+            if not is_here or len(window) == _WINDOW_FILES:
+                break
+            if copies == _WINDOW_COPIES or memory >= _WINDOW_BYTES:
                 break
             # Do not skip finished files for long without checking the workers.
             if resumes and time.monotonic() - since > POLL_SECONDS:
