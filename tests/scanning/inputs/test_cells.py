@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import os
+import resource
 
 import fsspec
 import pyarrow as pa
@@ -84,6 +85,21 @@ def test_results_equal_those_of_files(engine, contents, tmp_path):
 
     rows = facts(scan(engine, path, jobs=1, column=Column("data")))
     assert rows == facts(scan(engine, files, jobs=1))
+
+
+def test_few_descriptors_are_enough_for_many_rows(engine, contents, tmp_path):
+    """Each copy has one."""
+    path = write(tmp_path / "images.parquet", contents[1:2] * 400)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    used = len(os.listdir("/proc/self/fd"))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(used, 64) * 2 + 48, hard))
+    try:
+        results = list(scan(engine, path, jobs=1, column=Column("data")))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+    assert {str(one.verdict) for one in results} == {"no_match"}
+    assert len(results) == 400
 
 
 @pytest.mark.parametrize("batch", [1, 3])
