@@ -387,9 +387,9 @@ def test_a_queue_counts_as_full_until_half_of_it_is_free(engine, tmp_path):
         full = pool._dispatcher._queue._full_since
         assert full is not None
         for left in (4, 3):
+            until(lambda: any(one.begun.exists() for one in held))
             held.pop(next(n for n, one in enumerate(held) if one.begun.exists())).release()
             until(lambda left=left: pool._dispatcher._queue._taken == left)
-            until(lambda: any(one.begun.exists() for one in held))
             with pool._dispatcher._queue._lock:  # in which both change
                 assert pool._dispatcher._queue._full_since == (full if left == 4 else None)
         for one in held:
