@@ -782,14 +782,15 @@ def test_a_close_is_seen_whenever_it_comes(known):
     pool = Pool(Engine(known, policy=Policy(seconds=600)), jobs=1)
     with pool:
         queue, thread = pool._dispatcher._queue, pool._dispatcher._thread
-        take_hashed = queue.take_hashed
+        take_hashed, begun = queue.take_hashed, []
 
         def close_and_take():
+            begun.append(True)
             queue.close()
             return take_hashed()
 
         queue.take_hashed = close_and_take
-        queue.wake()
+        until(lambda: begun or queue.wake())  # the first wake-up may still be taken as before
         until(lambda: not thread.is_alive())
 
 
