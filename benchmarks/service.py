@@ -49,7 +49,6 @@ from screener.hashing.hash import KINDS
 CONNECTIONS = 8
 CHANGED = 10  # bits of a listed code
 JOBS = (1, 2)
-HMA = ("--hma", "--hma-state")
 EMPTY, SCAN, SCREEN = "GET /v1/health/live", "scan", "POST /v1/screen"
 LIVE = f"{EMPTY} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
 
@@ -153,7 +152,10 @@ def measure_matching(known: HashList, values: Codes, count: int, rounds: int) ->
     cores = sorted(os.sched_getaffinity(0))
     with (
         tempfile.TemporaryDirectory() as state,
-        serving(known.path, "--jobs", 1, "--hugepages", *HMA, state) as (port, pid),
+        serving(known.path, "--jobs", 1, "--hugepages", "--hma", "--hma-state", state) as (
+            port,
+            pid,
+        ),
     ):
         check(port, Screener(known), np.concatenate([misses[:100], hits[:100]]))
         ask(port, lookups(hits), CONNECTIONS)  # each record gets its number, once

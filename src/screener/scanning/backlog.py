@@ -25,7 +25,7 @@ from screener.screening.result import Members, Result
 # windows may wait after a slow file.
 _WINDOW_FILES = 256
 _MAX_WAITING = 4 * _WINDOW_FILES
-# Copies that begin together: so many, or of so many bytes. By these, their limits may be exceeded.
+# Copies that begin together: at most this number, or these bytes and one more copy.
 _WINDOW_COPIES, _WINDOW_BYTES = 16, 1 << 20
 # Records that waiting results may name. One takes some 1.5 kB, and an input may match 100,000.
 _MAX_RECORDS = 100_000

@@ -85,7 +85,7 @@ def _describe(error: BaseException) -> str:
         return "it changed while it was read"
     if isinstance(error, TimeoutError):
         return "no answer in time"
-    if isinstance(status, int):
+    if status is not None:
         return f"the server answered with status {status}"
     if type(error).__name__ in _NO_CREDENTIALS:
         return "there are no credentials for it"

@@ -1,8 +1,8 @@
 """Buckets of S3, Google and Azure, which list all keys below a prefix, page by page.
 
-fsspec lists folder by folder, which loses keys with an empty part (`a//b`) and takes the word of an
-object's metadata for what is a folder. So requests are made here, through the client that fsspec
-has made.
+fsspec lists folder by folder. It loses keys with an empty part (`a//b`), and it counts an object as
+a folder if the object's metadata says so, which an uploader can write. So this module sends the
+requests itself, through fsspec's client.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ class _Bucket(ABC):
 
 
 class S3Bucket(_Bucket):
-    """A bucket of S3, or of what speaks its protocol."""
+    """A bucket of S3, or of another store with the same protocol."""
 
     def __init__(self, files: Any, url: str) -> None:
         bucket = files.split_path(url)[0]

@@ -58,7 +58,7 @@ def open_store(url: str) -> tuple[Store, Any]:
         kind = type(error).__name__
         detail = f"this URL cannot be opened: check its name and the store's credentials ({kind})"
         raise MediaError("unreadable", detail) from None
-    # By the class: a cache has the attributes of what it caches.
+    # Chosen by class: a cache of fsspec shows the attributes of the files that it caches.
     bucket = _BUCKETS.get(type(files).__module__.partition(".")[0])
     if bucket is not None:
         return bucket(files, url), files.loop

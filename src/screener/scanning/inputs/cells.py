@@ -100,7 +100,7 @@ def find_cells(
 
 
 def _read(table: _Table, seen: _SeenIds, bell: Bell) -> Iterator[Content | Awaited]:
-    """Yield the cells of a file, of which the next batches are read by another thread."""
+    """Yield the cells of a file. Another thread reads the batches."""
     groups = _gather(table.read_batches())
     with ThreadPoolExecutor(1) as reader:
         while True:
