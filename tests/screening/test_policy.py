@@ -96,8 +96,12 @@ def test_a_mapping_changes_only_the_kinds_it_names():
         ({"evidence": {"pdq": 80.0}}, "evidence: pdq must be an integer"),
         ({"evidence": {"pdq": None}}, "evidence: pdq must be an integer"),
         ({"evidence": {"pdq": "80"}}, "evidence: pdq must be an integer"),
+        (
+            {"evidence_turned": {"pdq": 257}},
+            "evidence_turned: pdq must be an integer from 1 to 256",
+        ),
         ({"lists": ["known"]}, "lists must map names of lists to their settings"),
-        ({"lists": {"known": 80}}, "lists.known must be a table of mode, radius, evidence, ratio"),
+        ({"lists": {"known": 80}}, "lists.known must be a table of mode, radius, evidence, evid"),
         ({"lists": {"known": {"evidence": {"md5": 1}}}}, "lists.known: evidence: 'md5' has no"),
         ({"lists": {"known": {"evidence": {"pdq": -1}}}}, "lists.known: evidence: pdq must be"),
         ({"lists": {"known": {"kind": "pdq"}}}, "lists.known must be a table of mode"),
@@ -178,6 +182,19 @@ def test_a_list_may_have_a_threshold_of_its_own():
     assert thresholds == {"a": 100, "b": 100, "low": 1, "off": None, "same": 100}
     off = Policy(effort="views", evidence={"pdq": False}, lists={"on": own(256)})
     assert [off.evidence_threshold(name, "pdq") for name in ("on", "a")] == [256, None]
+
+
+def test_a_turned_picture_needs_100_bits_and_never_fewer_than_an_upright_one():
+    """Of all lists or of one; False turns off all but the upright orientation."""
+    lists = {"low": {"evidence_turned": {"pdq": 70}}, "high": own(120), "no": own(False)}
+    policy = Policy(effort="views", lists=lists)
+    thresholds = {
+        name: policy.evidence_threshold(name, "pdq", turned=True) for name in ("a", *lists)
+    }
+    assert thresholds == {"a": 100, "low": 80, "high": 120, "no": None}
+    off = Policy(evidence_turned={"pdq": False}, lists=lists)
+    assert [off.evidence_threshold(name, "pdq", turned=True) for name in ("a", "low")] == [None, 80]
+    assert off.evidence_threshold("a", "pdq") == 80
 
 
 LISTS = ("low", "off", "same")

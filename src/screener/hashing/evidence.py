@@ -8,7 +8,6 @@ no repr and cannot be pickled. `docs/evidence.md` has the definitions.
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple, NoReturn
 
 import numpy as np
@@ -95,12 +94,15 @@ class Queries(NamedTuple):
     def __repr__(self) -> str:
         return f"<Queries: {len(self.codes)}>"
 
-    def budgets(self, threshold: float) -> NDArray[np.int32]:
+    def budgets(self, threshold: float | NDArray[np.int64]) -> NDArray[np.int32]:
         """Return the largest weighted distances at which evidence reaches the threshold, in bits.
+
+        The threshold is one for all queries, or one for each.
 
         They are below 0 for queries that cannot reach it.
         """
-        return self.ceilings - math.ceil(SIXTEENTHS * threshold)
+        least: NDArray[np.int32] = np.ceil(SIXTEENTHS * np.asarray(threshold)).astype(np.int32)
+        return self.ceilings - least
 
     def evidence(self, query: int, distance: int) -> float:
         """Return the evidence in bits of a code at a weighted distance from a query."""

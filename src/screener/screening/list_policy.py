@@ -17,6 +17,9 @@ COMPARED_KINDS = {name: kind for name, kind in KINDS.items() if kind.perceptual 
 DEFAULT_EVIDENCE: dict[str, int] = {"pdq": 80}
 """Bits of evidence for each kind that has any; docs/evidence.md has the figures."""
 
+DEFAULT_EVIDENCE_TURNED: dict[str, int] = {"pdq": 100}
+"""The same for mirrored and turned orientations: many goods look like their mirror image."""
+
 _MAX_EVIDENCE_BITS = 256
 
 
@@ -40,6 +43,7 @@ class ListPolicy:
         mode: How the list takes part.
         radius: Bits for each perceptual kind, for records in every state.
         evidence: Bits for `pdq`, or False.
+        evidence_turned: The same for orientations other than upright.
         ratio: The share of inputs, from 0 to 1, that are compared with the list. Which ones follows
             from their bytes: see `screening.matching.sample`.
 
@@ -50,6 +54,7 @@ class ListPolicy:
     mode: Mode = Mode.ENFORCE
     radius: Mapping[str, int] = field(default_factory=dict)
     evidence: Mapping[str, int] = field(default_factory=dict)
+    evidence_turned: Mapping[str, int] = field(default_factory=dict)
     ratio: float = 1.0
 
     def __post_init__(self) -> None:
@@ -58,8 +63,9 @@ class ListPolicy:
         object.__setattr__(self, "mode", Mode(self.mode))
         radius = parse_numbers("radius", self.radius, find_max=max_radius)
         object.__setattr__(self, "radius", MappingProxyType(radius))
-        evidence = parse_evidence("evidence", self.evidence)
-        object.__setattr__(self, "evidence", MappingProxyType(evidence))
+        for name in ("evidence", "evidence_turned"):
+            thresholds = parse_evidence(name, getattr(self, name))
+            object.__setattr__(self, name, MappingProxyType(thresholds))
         ratio = as_float(self.ratio)
         if isinstance(self.ratio, bool) or not 0 <= ratio <= 1:
             raise PolicyError(f"ratio must be a number from 0 to 1, not {self.ratio!r}")
@@ -84,6 +90,7 @@ class ListPolicy:
             "mode": str(self.mode),
             "radius": dict(self.radius),
             "evidence": dict(self.evidence),
+            "evidence_turned": dict(self.evidence_turned),
             "ratio": self.ratio,
         }
         return {name: value for name, value in settings.items() if value != {}}

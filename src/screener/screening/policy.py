@@ -24,6 +24,7 @@ from screener.media.video.sampling.settings import Sampling
 from screener.screening.list_policy import (
     COMPARED_KINDS,
     DEFAULT_EVIDENCE,
+    DEFAULT_EVIDENCE_TURNED,
     ListPolicy,
     max_radius,
     parse_evidence,
@@ -85,6 +86,8 @@ class Policy:
         effort: How far to go to find edited copies (`Effort`): by default `evidence`, since views
             cost a scan most of its rate. See docs/evidence.md.
         evidence: Bits for `pdq`: evidence of at least so much is a hit; False turns it off.
+        evidence_turned: The same for orientations other than upright, which never need less than
+            `evidence`.
         lists: Settings for single lists, by name, as ListPolicy or mappings:
             `{"known": {"mode": "shadow", "radius": {"pdq": 20}, "evidence": {"pdq": 100}}}`.
         shadow_evidence: Report hits by evidence among `other_hits`, so that they never make a
@@ -109,6 +112,7 @@ class Policy:
     max_list_age: float | None = None
     effort: Effort = Effort.EVIDENCE
     evidence: Mapping[str, int] = field(default_factory=dict)
+    evidence_turned: Mapping[str, int] = field(default_factory=dict)
     lists: Mapping[str, ListPolicy] = field(default_factory=dict)
     shadow_evidence: bool = False
     insets: int = 32
@@ -163,8 +167,12 @@ class Policy:
         if self.effort not in list(Effort):
             raise PolicyError(f"effort must be one of {', '.join(Effort)}, not {self.effort!r}")
         object.__setattr__(self, "effort", Effort(self.effort))
-        thresholds = DEFAULT_EVIDENCE | parse_evidence("evidence", self.evidence)
-        object.__setattr__(self, "evidence", MappingProxyType(thresholds))
+        for name, defaults in (
+            ("evidence", DEFAULT_EVIDENCE),
+            ("evidence_turned", DEFAULT_EVIDENCE_TURNED),
+        ):
+            thresholds = defaults | parse_evidence(name, getattr(self, name))
+            object.__setattr__(self, name, MappingProxyType(thresholds))
         if not isinstance(self.lists, Mapping):
             raise PolicyError("lists must map names of lists to their settings")
         lists = {str(name): ListPolicy.parse(str(name), one) for name, one in self.lists.items()}
@@ -191,7 +199,7 @@ class Policy:
 
     def _settings(self) -> dict[str, Any]:
         settings = {f.name: getattr(self, f.name) for f in fields(self)}
-        for name in ("radius", "known_good_radius", "floor", "evidence"):
+        for name in ("radius", "known_good_radius", "floor", "evidence", "evidence_turned"):
             settings[name] = dict(settings[name])
         settings["lists"] = {name: one.to_dict() for name, one in self.lists.items()}
         settings["effort"] = str(self.effort)
@@ -207,12 +215,21 @@ class Policy:
         radii = self.known_good_radius if known_good else self.radius
         return self.of_list(list_name).radius.get(kind_name, radii.get(kind_name, 0))
 
-    def evidence_threshold(self, list_name: str, kind_name: str) -> int | None:
-        """Return the bits of evidence that make a hit on a list, or None if none do."""
+    def evidence_threshold(
+        self, list_name: str, kind_name: str, *, turned: bool = False
+    ) -> int | None:
+        """Return the bits of evidence that make a hit on a list, or None if none do.
+
+        `turned`: in an orientation other than upright.
+        """
         if self.effort is Effort.DISTANCE or self.digests_only:
             return None
-        own = self.of_list(list_name).evidence
-        return own.get(kind_name, self.evidence.get(kind_name)) or None
+        own = self.of_list(list_name)
+        threshold = own.evidence.get(kind_name, self.evidence.get(kind_name)) or None
+        if threshold is None or not turned:
+            return threshold
+        least = own.evidence_turned.get(kind_name, self.evidence_turned[kind_name])
+        return max(threshold, least) if least else None
 
     @property
     def wall_seconds(self) -> float:
@@ -228,8 +245,8 @@ class Policy:
     def load(cls, path: str | PathLike[str]) -> Policy:
         """Return the policy of a TOML file, whose keys are the fields.
 
-        `[radius]`, `[known_good_radius]`, `[floor]`, `[evidence]`, `[lists.NAME]`, `[limits]`
-        and `[sampling]` are tables.
+        `[radius]`, `[known_good_radius]`, `[floor]`, `[evidence]`, `[evidence_turned]`,
+        `[lists.NAME]`, `[limits]` and `[sampling]` are tables.
         Raises PolicyError if the file cannot be read or a setting is wrong; it names both.
         """
         try:

@@ -175,7 +175,7 @@ def test_evidence_of_edited_forms_is_that_of_a_search(make_list, scene, tmp_path
     policy = Policy(effort="views", evidence={"pdq": 1}, radius={"pdq": 0}, shadow_evidence=True)
     scene(11).save(tmp_path / "a.png")
     engine = Screener(make_list([pdq_row(scene(11), "one")]), policy=policy)
-    job = EditingJob(policy, (KINDS["pdq"],))
+    job = EditingJob(policy, (KINDS["pdq"],), "known")
     answer = job.run(Target(str(tmp_path / "a.png")), Budget(1, 1), HashMode.EXACT)
 
     assert set(answer) == {"pdq", "evidence"}

@@ -4,6 +4,7 @@ import io
 import json
 import math
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -202,6 +203,35 @@ def test_a_threshold_holds_for_its_list_and_can_be_off(photos, scene):
     off = {"evidence": {"pdq": False}}
     assert not screen_at("views", photos, copy, lists={"known": off}).matches
     assert screen_at("views", photos, copy, lists={"other": off}).matches == (match,)
+
+
+TURNS = [ImageOps.mirror, partial(Image.Image.rotate, angle=90, expand=True)]
+
+
+@pytest.mark.parametrize("effort", ["evidence", "views"])
+def test_a_turned_picture_needs_more_evidence_than_an_upright_one(make_list, scene, effort):
+    """Many goods look like their mirror image. A list may ask for as much of both, or of neither."""
+    known = make_list([pdq_row(scene(number), f"P{number}") for number in range(20)])
+    low = {"evidence_turned": {"pdq": 80}}
+    compared = 0
+    for number in range(12):
+        for turn in (Image.Image.copy, *TURNS):
+            copy = ticker(turn(scene(number)))
+            (hit,) = screen_at(effort, known, copy, lists={"known": low}).matches or [None]
+            if hit is None or hit.evidence is None:
+                continue
+            upright = hit.orientation == "upright"
+            assert hit.threshold == 80
+            usual = screen_at(effort, known, copy).matches
+            if upright or hit.evidence >= 100:
+                assert [replace(match, threshold=80) for match in usual] == [hit]
+                assert {match.threshold for match in usual} == {80 if upright else 100}
+            else:
+                assert usual == ()
+                compared += 1
+            off = screen_at(effort, known, copy, evidence_turned={"pdq": False}).matches
+            assert bool(off) == upright
+    assert compared > 2
 
 
 def test_shadow_evidence_is_reported_and_makes_no_match(photos, scene):

@@ -157,7 +157,8 @@ def calibrate(
     distances = EditDistances(kinds)
     if edits:
         originals = pictures.copies.skip(find_files(paths))
-        for answer in map_ordered(EditingJob(policy, tuple(kinds)), originals, jobs=jobs):
+        job = EditingJob(screener.policy, tuple(kinds), hash_list.name)
+        for answer in map_ordered(job, originals, jobs=jobs):
             distances.add(answer)
             steps.add()
     return Calibration(

@@ -22,6 +22,7 @@ from screener.reporting.calibration.edits import EDITS
 from screener.screening.input.hash_item import HashedInput, hash_item
 from screener.screening.input.hasher import HashMode, Target
 from screener.screening.input.located_hash import LocatedHash, list_weighed
+from screener.screening.matching.evidence_search import list_thresholds
 from screener.screening.policy import Effort, Policy
 from screener.screening.result import Reason
 
@@ -34,8 +35,9 @@ class EditingJob:
 
     outcomes = (dict,)
 
-    def __init__(self, policy: Policy, kinds: tuple[HashKind, ...]) -> None:
+    def __init__(self, policy: Policy, kinds: tuple[HashKind, ...], list_name: str) -> None:
         self.policy = policy
+        self.list_name = list_name
         self.kinds = kinds
 
     def start_session(self) -> EditingJob:
@@ -48,9 +50,10 @@ class EditingJob:
         """Return the least distance of each edited form by kind and edit, and its most evidence.
 
         It is the least of eight orientations, or None if the form has too little detail. Evidence
-        is in whole bits, and there only if the effort asks for it. There are no distances if the
-        file is not an intact picture. After a worker failed, the mode is DIGESTS_ONLY, and an empty
-        HashedInput is returned. Raises MemoryError if memory ran out.
+        is in whole bits, None below the list's thresholds, and there only if the effort asks for
+        it. There are no distances if the file is not an intact picture. After a worker failed, the
+        mode is DIGESTS_ONLY, and an empty HashedInput is returned. Raises MemoryError if memory ran
+        out.
         """
         if mode is HashMode.DIGESTS_ONLY:
             return HashedInput(name_of(target.path))
@@ -75,8 +78,7 @@ class EditingJob:
             for kind, distance in _find_least_distances(originals, edited).items():
                 answer[kind][name] = distance
             if pdq is not None:
-                floor = self.policy.floor[PDQ.name]
-                answer[_EVIDENCE][name] = _find_most_evidence(pdq, form, floor)
+                answer[_EVIDENCE][name] = self._find_most_evidence(pdq, form)
         return answer
 
     def _hash(self, item: str | Image.Image) -> HashedInput:
@@ -85,6 +87,21 @@ class EditingJob:
         if isinstance(hashed.error, ShortOfMemory):
             raise MemoryError
         return hashed
+
+    def _find_most_evidence(self, original: Hash, form: HashedInput) -> int | None:
+        """Return the most evidence of a PDQ in whole bits, or None if there is not enough."""
+        bits = np.unpackbits(np.frombuffer(original.value, np.uint8))
+        least = SIXTEENTHS * list_thresholds(self.list_name, self.policy)
+        most: list[int] = []
+        for group, columns in list_weighed(form.hashes):
+            weighable = np.frombuffer(group.find_weighable(self.policy.floor[PDQ.name]), np.bool_)
+            for queries in columns.to_queries(group.values):
+                differs = np.unpackbits(queries.codes, axis=1) != bits
+                distances = (queries.weights * differs).sum(axis=1, dtype=np.int64)
+                evidence = queries.ceilings - distances
+                counts = evidence >= np.resize(least, len(evidence))
+                most += evidence[counts & np.resize(weighable, len(evidence))].tolist()
+        return max(most) // SIXTEENTHS if most else None
 
     def _select_usable(self, hashed: HashedInput) -> list[LocatedHash]:
         floors = self.policy.floor
@@ -105,20 +122,6 @@ def _find_least_distances(
             distance, least = originals[kind].distance(located.hash), least_distances[kind]
             least_distances[kind] = distance if least is None else min(least, distance)
     return least_distances
-
-
-def _find_most_evidence(original: Hash, form: HashedInput, floor: int) -> int | None:
-    """Return the most evidence of a PDQ in whole bits, or None if the form cannot be weighed."""
-    bits = np.unpackbits(np.frombuffer(original.value, np.uint8))
-    most: list[int] = []
-    for group, columns in list_weighed(form.hashes):
-        weighable = np.frombuffer(group.find_weighable(floor), np.bool_)
-        for queries in columns.to_queries(group.values):
-            differs = np.unpackbits(queries.codes, axis=1) != bits
-            distances = (queries.weights * differs).sum(axis=1, dtype=np.int64)
-            evidence = queries.ceilings - distances
-            most += evidence[np.resize(weighable, len(evidence))].tolist()
-    return max(most) // SIXTEENTHS if most else None
 
 
 def _read_first_frame(path: str, policy: Policy) -> Image.Image | None:

@@ -36,12 +36,23 @@ from screener.screening.result import Match
 # weight.
 _SKETCH_MARGIN = 1
 
+_BEYOND = 8 * PDQ.code_size + 1  # in bits; no query has so much evidence
+
 
 def find_threshold(hash_list: HashList, policy: Policy) -> int | None:
-    """Return the bits that make a hit, or None if the list is not searched by evidence."""
+    """Return the bits that make an upright hit, or None if there is no search by evidence."""
     if PDQ.name not in hash_list.kinds:
         return None
     return policy.evidence_threshold(hash_list.name, PDQ.name)
+
+
+def list_thresholds(list_name: str, policy: Policy) -> NDArray[np.int64]:
+    """Return the bits that make a hit in each orientation; more than there can be if none do."""
+    upright, turned = (
+        policy.evidence_threshold(list_name, PDQ.name, turned=turned) or _BEYOND
+        for turned in (False, True)
+    )
+    return np.array([upright] + [turned] * (len(ORIENTATIONS) - 1))
 
 
 def find_effort(item: HashedInput, highest: Effort) -> Effort:
@@ -69,11 +80,11 @@ def match_evidence(
 
     An item of which a sketch has a hit, or nearly, is unsure.
     """
-    threshold = find_threshold(hash_list, policy)
-    if threshold is None:
+    if find_threshold(hash_list, policy) is None:
         return
+    thresholds = list_thresholds(hash_list.name, policy)
     for with_views in (False, True) if policy.effort is Effort.VIEWS else (False,):
-        batch = _Batch(threshold, with_views)
+        batch = _Batch(thresholds, with_views)
         for number, item in enumerate(items):
             if hash_list.name in hits[number].excluded:
                 continue
@@ -92,8 +103,8 @@ def match_evidence(
 class _Batch:
     """The weighted queries of many inputs, of views or as they are, which are searched at once."""
 
-    def __init__(self, threshold: int, with_views: bool) -> None:
-        self._threshold = threshold
+    def __init__(self, thresholds: NDArray[np.int64], with_views: bool) -> None:
+        self._thresholds = thresholds
         self._with_views = with_views
         self._queries: list[Queries] = []
         self._budgets: list[NDArray[np.int32]] = []
@@ -102,7 +113,7 @@ class _Batch:
     def add(self, number: int, group: OrientedHashes, queries: Queries, floor: int) -> None:
         """Add those of a group's queries that can reach the threshold."""
         doubtful = np.frombuffer(group.doubts, np.uint8) > 0
-        budgets = queries.budgets(self._threshold)
+        budgets = queries.budgets(np.resize(self._thresholds, len(queries.ceilings)))
         budgets += np.resize(doubtful, len(budgets)) * np.int32(SIXTEENTHS * _SKETCH_MARGIN)
         weighable = np.frombuffer(group.find_weighable(floor), np.bool_)
         rows = np.flatnonzero((budgets >= 0) & np.resize(weighable, len(budgets)))
@@ -148,7 +159,7 @@ class _Batch:
                         policy,
                         tuple(group.split())[orientation],
                         VIEWS[view].name if self._with_views else None,
-                        self._threshold,
+                        int(self._thresholds[orientation]),
                         holders,
                         list(zip(rows[start:end].tolist(), evidence, strict=True)),
                     ),
