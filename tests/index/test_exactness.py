@@ -18,7 +18,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, rule
 
-from screener.index import tables
+from screener.errors import HashError
+from screener.index import hamming, tables
 from screener.index.hamming import WIDTHS, HammingIndex
 
 Held = tuple[drawn_codes.Codes, HammingIndex]
@@ -220,3 +221,31 @@ def starts(amounts: drawn_codes.Numbers, shares: drawn_codes.Numbers) -> list[in
     """The places of the ring from which every run of differences keeps below its bound."""
     over = amounts - shares
     return [i for i in range(len(over)) if (np.cumsum(np.roll(over, -i)) < 0).all()]
+
+
+@settings(deadline=None)
+@given(st.sampled_from(SMALL_MAKERS), st.data(), widths, seeds, threads)
+def test_pairs_are_those_of_brute_force(maker, data, width, seed, threads):
+    """Each pair once, under its lower row, in order; equal codes are pairs, a row and itself not.
+
+    Of any size from 0, and of several batches.
+    """
+    rng = np.random.default_rng(seed)
+    radius = data.draw(radii(width))
+    codes = maker(rng, data.draw(st.integers(0, 300)), width, radius)[0]
+    codes = np.concatenate([codes, codes[: data.draw(st.integers(0, 20))]])
+    tables.LEAST_CODES = data.draw(st.sampled_from([0, 10**9]))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(hamming, "_PAIRS_BATCH", data.draw(st.sampled_from([1, 7, 64, 65_536])))
+        offsets, rows = HammingIndex.build(codes).pairs(radius, threads=threads)
+    near = np.triu(differential.brute_force(codes, codes) <= radius, k=1)
+    assert (offsets.dtype, rows.dtype) == (np.int64, np.int64)
+    assert np.array_equal(offsets, np.concatenate([[0], np.cumsum(near.sum(axis=1))]))
+    assert np.array_equal(rows, np.nonzero(near)[1])
+
+
+@pytest.mark.parametrize("radius", [-1, 257, 1.0, True, "31"], ids=repr)
+def test_pairs_refuse_a_radius_that_search_refuses(radius):
+    """Even of an index without codes."""
+    with pytest.raises(HashError, match="radius must be"):
+        HammingIndex.build(np.empty((0, 32), np.uint8)).pairs(radius)

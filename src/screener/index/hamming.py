@@ -29,6 +29,9 @@ from screener.index.tables import IndexTables
 WIDTHS: Final = (8, 16, 32, 64)
 CONTENT: Final = "hamming"
 
+# Rows that `pairs` searches at once: a join costs less a row in large batches.
+_PAIRS_BATCH: Final = 65_536
+
 Codes = npt.NDArray[np.uint8]
 Hits = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.uint16]]
 WeightedHits = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.uint32]]
@@ -236,6 +239,29 @@ class HammingIndex:
             return self._index.search(queries, radius, threads)
         except ValueError as error:
             raise IndexFileError(str(error)) from None
+
+    def pairs(
+        self, radius: int, *, threads: int = 1
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Return all pairs of codes of this index within `radius` bits (`<=`) of each other.
+
+        Returns `(offsets, rows)`, int64: row i is near the later rows
+        `rows[offsets[i]:offsets[i + 1]]`, ascending. Each pair stands there once, under its lower
+        row, and equal codes are a pair. Memory is in proportion to the pairs: n equal codes have
+        n(n - 1) / 2. Raises what `search` raises.
+        """
+        bits, count = self._check_radius(radius), check_threads(threads)
+        offsets = np.zeros(len(self) + 1, np.int64)
+        later = [np.empty(0, np.int64)]
+        for start in range(0, len(self), _PAIRS_BATCH):
+            queries = self._codes[start : start + _PAIRS_BATCH]
+            ends, rows, _ = self.search(queries, radius=bits, threads=count)
+            owners = np.repeat(np.arange(start, start + len(queries)), np.diff(ends))
+            above = rows > owners
+            later.append(rows[above])
+            hits = np.bincount(owners[above] - start, minlength=len(queries))
+            offsets[start + 1 : start + len(queries) + 1] = hits
+        return np.cumsum(offsets, out=offsets), np.concatenate(later)
 
     def search_weighted(
         self,
