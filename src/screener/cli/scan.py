@@ -25,7 +25,7 @@ from screener.cli.option_types import OUTPUT, OneOf
 from screener.cli.options import JOBS, number_from
 from screener.cli.summary import Tally
 from screener.errors import PolicyError, counted, printable
-from screener.media.remote.url import is_url
+from screener.media.remote.url import is_file_url, is_url
 from screener.reporting.output import (
     JsonLines,
     ResumedJsonLines,
@@ -152,7 +152,7 @@ def scan(
     if address is not None and engine != "ray":
         raise click.UsageError("--address needs --engine ray: it names a Ray cluster")
     cells = _parse_column(column, id_column)
-    has_urls = any(map(is_url, paths))
+    has_urls = any(is_url(path) or is_file_url(path) for path in paths)
     if engine == "ray" and (cells is not None or has_urls):
         raise click.UsageError(
             "--engine ray reads files at paths of its nodes, neither URLs nor --column: leave it"

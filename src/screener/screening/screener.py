@@ -22,7 +22,7 @@ from screener.media import source
 from screener.media.image import pixels
 from screener.media.name import Name, name_of_label
 from screener.media.remote.copying import copy_url
-from screener.media.remote.url import is_url, name_of_url
+from screener.media.remote.url import is_file_url, is_url, name_of_url, path_of_file_url
 from screener.media.source import Item
 from screener.screening.input.hash_item import HashedInput
 from screener.screening.input.hasher import Hasher
@@ -622,10 +622,19 @@ def _hash_named(hasher: Hasher, item: Item, name: Name) -> HashedInput:
     except (TypeError, HashError) as error:
         hashed = HashedInput(Name(), error=MediaError("unreadable", str(error)))
     else:
-        hashed = _hash_url(hasher, item) if is_url(item) else hasher.hash(item)
+        hashed = _hash_url(hasher, item) if is_url(item) else _hash_local(hasher, item)
     if name.text is None:
         return hashed
     return replace(hashed, name=replace(hashed.name, text=name.text, raw=name.raw))
+
+
+def _hash_local(hasher: Hasher, item: Item) -> HashedInput:
+    if is_file_url(item):
+        try:
+            item = path_of_file_url(str(item))
+        except MediaError as error:
+            return HashedInput(Name(str(item)), error=error)
+    return hasher.hash(item)
 
 
 def _hash_url(hasher: Hasher, item: Item) -> HashedInput:

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from scan_with_accidents import Engine
 from slow_names import piped
 
-from screener import Policy, Screener, scan
+from screener import HashList, Policy, Screener, scan
 from screener.cli.app import cli
 from screener.errors import PolicyError
 from screener.scanning.inputs.expand import count_files, find_files, locate_files, parse_arguments
@@ -514,3 +514,27 @@ def test_progress_is_lines_of_json_where_asked_for(make_list, tmp_path):
     assert last["seconds_left"] == 0
     quiet = screener("scan", tmp_path / "0.x", "--list", known.path)
     assert "files/s" not in quiet.stderr
+
+
+def test_file_urls_name_files_and_folders_of_this_machine(tmp_path):
+    """Percent-encoded or not, with or without `localhost`; another host is an error."""
+    folder = tmp_path / "a b"
+    folder.mkdir()
+    shutil.copy(
+        Path(__file__).parents[3] / "fixtures/images/kiosk-mirrored.jpg", folder / "é[1].jpg"
+    )
+    path, screener_ = folder / "é[1].jpg", Screener(hash_list_of_none(tmp_path))
+    urls = [path.as_uri(), f"file://localhost{path}", folder.as_uri(), "FILE://" + str(path)]
+    results = list(scan(screener_, urls, jobs=1))
+    assert [result.input for result in results] == [str(path)] * 4
+    assert "unreadable" not in {result.reason for result in results}
+    assert screener_.screen(path.as_uri()).reason == results[0].reason
+    for url in ("file://elsewhere/a.jpg", "file://"):
+        found = [*scan(screener_, [url], jobs=1), screener_.screen(url)]
+        assert [one.reason for one in found] == ["unreadable"] * 2
+        assert all("this machine" in one.detail for one in found)
+
+
+def hash_list_of_none(folder):
+    """Return an empty list."""
+    return HashList.create(folder / "empty.list")

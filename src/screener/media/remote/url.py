@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
-from urllib.parse import SplitResult, unquote_plus, urlsplit, urlunsplit
+from urllib.parse import SplitResult, unquote_plus, unquote_to_bytes, urlsplit, urlunsplit
+
+from screener.errors import MediaError
 
 # A protocol of fsspec, or several that are chained (`zip://*.jpg::s3://bucket/some.zip`).
 _URL = re.compile(r"(?:[a-z][a-z0-9+.-]*::)*([a-z][a-z0-9+.-]*)://", re.IGNORECASE)
@@ -28,6 +31,20 @@ def is_url(text: object) -> bool:
     """Return whether a text is the URL of an object, and not a path."""
     match = _URL.match(text) if isinstance(text, str) else None
     return match is not None and match[1].lower() not in _LOCAL_PROTOCOLS
+
+
+def is_file_url(text: object) -> bool:
+    """Return whether a text is a `file://` URL."""
+    return isinstance(text, str) and text[:7].lower() == "file://"
+
+
+def path_of_file_url(url: str) -> str:
+    """Return the path that a `file://` URL names; MediaError if it is of another machine."""
+    host, slash, path = url[7:].partition("/")
+    if not slash or host.lower() not in ("", "localhost"):
+        detail = "a file:// URL needs a path of this machine: write file:///folder/file"
+        raise MediaError("unreadable", detail)
+    return os.fsdecode(unquote_to_bytes(slash + path))
 
 
 def protocol_of(url: str) -> str:

@@ -8,10 +8,12 @@ from collections.abc import Iterable, Iterator
 from os import PathLike
 from typing import BinaryIO
 
-from screener.media.remote.url import is_url
+from screener.errors import MediaError
+from screener.media.name import Name
+from screener.media.remote.url import is_file_url, is_url, path_of_file_url
 from screener.scanning.inputs import folder
 from screener.scanning.inputs.bell import Bell
-from screener.scanning.inputs.content import Content
+from screener.scanning.inputs.content import Content, UnreadableContent
 from screener.scanning.inputs.folder import FoundFile
 from screener.scanning.inputs.listed_names import POLL_SECONDS, Awaited, NameStream
 from screener.scanning.inputs.objects import find_objects
@@ -78,7 +80,7 @@ def parse_arguments(texts: Iterable[str], stdin: BinaryIO | None) -> Iterator[Fi
         if text == "-" and stdin is not None:
             yield NameStream(stdin)
         else:
-            is_pattern = not is_url(text) and Pattern.is_pattern(text)
+            is_pattern = not (is_url(text) or is_file_url(text)) and Pattern.is_pattern(text)
             yield Pattern(text) if is_pattern else text
 
 
@@ -119,4 +121,9 @@ def _path_type_error(path: object) -> TypeError:
 def _walk(name: str, by_disk: bool, bell: Bell | None) -> Iterator[FoundFile | Content | Awaited]:
     if bell is not None and is_url(name):
         return find_objects(name, bell)
+    if bell is not None and is_file_url(name):
+        try:
+            name = path_of_file_url(name)
+        except MediaError as error:
+            return iter([UnreadableContent(Name(name), error)])
     return folder.walk(name, by_disk=by_disk) if os.path.isdir(name) else iter([FoundFile(name)])
