@@ -33,8 +33,8 @@ def _import_service(name: str) -> Any:
 
 @click.command()
 @click.option(
-    "--list", "lists", multiple=True, required=True, type=_LIST_FOLDER,
-    help="A hash list made by `screener import`. Repeatable.",
+    "--list", "lists", multiple=True, type=_LIST_FOLDER,
+    help="A hash list made by `screener import`. Repeatable; optional with --hma.",
 )  # fmt: skip
 @click.option("--hugepages", is_flag=True,
               help="Copy the lists into memory, in large pages, for faster look-ups.")  # fmt: skip
@@ -45,6 +45,8 @@ def _import_service(name: str) -> Any:
     help="The port; 0 for a free one.",
 )  # fmt: skip
 @click.option("--keys", type=FILE, help="The file of keys that `screener serve-key` made.")
+@click.option("--allowed-host", "allowed_hosts", multiple=True, metavar="NAME",
+              help="A host name to answer under without keys. Repeatable.")  # fmt: skip
 @JOBS
 @click.option("--queue", type=number_from(1), default=256, show_default=True,
               help="Uploads that may wait for a worker.")  # fmt: skip
@@ -84,9 +86,9 @@ def _import_service(name: str) -> Any:
 @click.option("--hma-state", type=Place(file_okay=False, path_type=Path),
               help="The folder of its banks and ids; made if missing.")  # fmt: skip
 @click.option("--hma-fetch", is_flag=True, help="Let its clients name files by public URLs.")
+@click.option("--hma-fetch-allow", multiple=True, metavar="HOST",
+              help="Let them name files of this host, also a private one. Repeatable.")  # fmt: skip
 @click.option("--hma-evidence", is_flag=True, help="Let it answer with matches by evidence too.")
-@click.option("--hma-digest-distance", type=OneOf(("-", "0")), default="-", show_default=True,
-              help="The distance that it states for digests.")  # fmt: skip
 def serve(policy_file: Path | None, **options: Any) -> int:
     """Screen uploads over HTTP, and answer each with its result.
 
@@ -103,11 +105,8 @@ def serve(policy_file: Path | None, **options: Any) -> int:
     _log_to_stderr()
     service = server.Service(settings)
     if service.keys is None:
-        click.echo(
-            f"no keys: only this machine ({settings.host}) is served, and all requests may do"
-            " everything",
-            err=True,
-        )
+        served = "who reaches" if settings.allowed_hosts else "only this machine, on"
+        click.echo(f"no keys: served is {served} {settings.host}, and may do everything", err=True)
     serving.serve(service)
     return 0
 

@@ -100,7 +100,7 @@ class Screener:
     between threads.
 
     Parameters:
-        lists: One HashList, or several with different names.
+        lists: One HashList, or several with different names; none only with `extra_kinds`.
         policy: The rules to decide by; by default `Policy()`.
         extra_kinds: Kinds that the `hasher` computes even if no list holds them.
         ageless: Names of lists that may be of any age, since no source confirms them.
@@ -118,7 +118,7 @@ class Screener:
         extra_kinds: Sequence[HashKind] = (),
         ageless: Collection[str] = (),
     ) -> None:
-        self._lists = _parse_lists(lists)
+        self._lists = _parse_lists(lists, may_be_none=bool(extra_kinds))
         self._policy = Policy() if policy is None else policy
         if not isinstance(self._policy, Policy):
             raise PolicyError(
@@ -553,7 +553,7 @@ def _require_sure(result: Result | None) -> Result:
     return result
 
 
-def _parse_lists(lists: Any) -> tuple[HashList, ...]:
+def _parse_lists(lists: Any, *, may_be_none: bool) -> tuple[HashList, ...]:
     is_several = isinstance(lists, Iterable) and not isinstance(lists, str)
     hash_lists = tuple(lists) if is_several else (lists,)
     for hash_list in hash_lists:
@@ -563,6 +563,8 @@ def _parse_lists(lists: Any) -> tuple[HashList, ...]:
                 " HashList.open(path)"
             )
     if not hash_lists:
+        if may_be_none:
+            return ()
         raise ListError("a Screener needs at least one list")
     name, count = Counter(hash_list.name for hash_list in hash_lists).most_common(1)[0]
     if count > 1:

@@ -76,6 +76,8 @@ class Service:
         if keeps:
             self.reverse = Reverse(settings, lambda: self.screener, self.metrics.registry)
         self.stopping = False
+        # Of readiness: the problem if a check returns False.
+        self.checks: dict[str, Callable[[], bool]] = {}
         # Called in a thread at the end.
         self.on_stop: list[Callable[[], None]] = [self.access_log.close]
         self._lists_open = True
@@ -144,7 +146,7 @@ class Service:
             problems.append("list_unavailable")
         if not self._workers_work:
             problems.append("no_workers")
-        return problems
+        return problems + [name for name, check in self.checks.items() if not check()]
 
     async def refresh(self) -> None:
         """Move to the newest generations of the lists.

@@ -14,7 +14,7 @@ class Settings:
     """The settings of a service, as the options of `screener serve`.
 
     Parameters:
-        lists: Folders of hash lists.
+        lists: Folders of hash lists; none only with `hma`, whose clients make banks.
         hugepages: Copy their indexes into large pages of this process, for faster look-ups.
         policy: A policy file, or None for the default policy.
         host: The address to listen on; a name is resolved.
@@ -22,6 +22,8 @@ class Settings:
         keys: A file of keys, made by `screener serve-key`. Without keys, only a loopback address is
             allowed, and every request may do everything.
         jobs: Worker processes (default: one per core).
+        allowed_hosts: Names besides `localhost` under which a service without keys answers, to
+            everybody who reaches its address.
         queue: Uploads that may wait for a worker.
         body_bytes: Bytes of one request.
         buffered_bytes: Bytes of all requests that are being received or screened.
@@ -41,8 +43,8 @@ class Settings:
         hma: Serve HMA's API too.
         hma_state: The folder of its banks and ids, made if missing.
         hma_fetch: Let clients of it name the URL of a file, on a public address.
+        hma_fetch_allow: Hosts that they may name too, at whatever address.
         hma_evidence: Let its file look-ups answer with matches by evidence too.
-        hma_digest_distance: The distance that it states for digests; HMA's own is "-".
         keep_hashes: Days for which the hashes of uploads are stored, or None to store none.
         keep_weights: Store the weights of PDQs too, to match newer lists by evidence.
         state: The folder of those hashes, and of events that wait for delivery.
@@ -57,6 +59,7 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = 8000
     keys: Path | None = None
+    allowed_hosts: tuple[str, ...] = ()
     jobs: int | None = None
     queue: int = 256
     body_bytes: int = 256 << 20
@@ -75,8 +78,8 @@ class Settings:
     hma: bool = False
     hma_state: Path | None = None
     hma_fetch: bool = False
+    hma_fetch_allow: tuple[str, ...] = ()
     hma_evidence: bool = False
-    hma_digest_distance: str = "-"
     keep_hashes: float | None = None
     keep_weights: bool = False
     state: Path | None = None
@@ -85,17 +88,18 @@ class Settings:
     webhook_secret: Path | None = None
 
     def __post_init__(self) -> None:
-        if not self.lists:
-            raise ServiceError("a service needs at least one list")
+        if not self.lists and not self.hma:
+            raise ServiceError("a service needs at least one list: name it with --list")
         if (self.tls_cert is None) != (self.tls_key is None):
             raise ServiceError("TLS needs both a certificate and its key")
         if self.hma and self.hma_state is None:
             raise ServiceError("HMA's API needs a folder for its banks: name it with --hma-state")
         self._check_kept()
-        if self.keys is None and not is_loopback(self.host):
+        if self.keys is None and not self.allowed_hosts and not is_loopback(self.host):
             raise ServiceError(
                 f"without keys the service listens only on this machine, not on {self.host}: make"
-                " a key with `screener serve-key` and name its file with --keys, or use 127.0.0.1"
+                " a key with `screener serve-key` and name its file with --keys, or use 127.0.0.1;"
+                " if everybody on the network may use it, give its name with --allowed-host"
             )
 
     def _check_kept(self) -> None:

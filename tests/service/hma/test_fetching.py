@@ -283,3 +283,21 @@ def test_addresses_of_this_machine_are_refused_if_allowed(known, state):
             answer = client.get(path, params={"url": f"http://127.0.0.1:{port}/a.jpg"})
             assert (answer.status_code, "unsafe" in answer.text) == (400, True)
     assert received == []
+
+
+def test_an_allowed_host_may_be_private(known, state, pictures, pdqs):
+    """It alone: not another name of its address, nor what it redirects to."""
+    files = answer_of(pictures[0], "Content-Type: image/png")
+    moved = answer_of(b"", "Location: http://127.0.0.1:1/", status="302 Found")
+    with (
+        hma_client(state, known, hma_fetch_allow=("Localhost",)) as client,
+        web(files, moved) as (port, received),
+    ):
+
+        def ask(host):
+            return client.get("/h/hash", params={"url": f"http://{host}:{port}/a"})
+
+        assert ask("localhost").json() == {"pdq": pdqs[0]}
+        for host in ("localhost", "127.0.0.1", "[::1]"):
+            assert (ask(host).status_code, "unsafe" in ask("127.0.0.1").text) == (400, True)
+    assert len(received) == 2

@@ -2,6 +2,8 @@
 
 import io
 import random
+import sqlite3
+from contextlib import closing
 
 import pytest
 from hma_service import hma_client, upload
@@ -176,7 +178,7 @@ def test_a_bank_of_digests_keeps_no_other_from_clearing(tmp_path, known, state, 
 
 
 def test_turned_pictures_and_listed_bytes_match(tmp_path, known, state, pictures):
-    """All that the lists hold is compared; a digest has no distance."""
+    """All that the lists hold is compared; the distance of a digest is 0, which clients read."""
     with Image.open(io.BytesIO(pictures[0])) as picture:
         turned = png(picture.transpose(Image.Transpose.ROTATE_90))
     md5, *_ = digest.compute(b"bytes of a video")
@@ -186,8 +188,7 @@ def test_turned_pictures_and_listed_bytes_match(tmp_path, known, state, pictures
         assert found["pdq"].keys() == {"KNOWN"}
         found = client.post("/m/lookup", **upload(b"bytes of a video", "video")).json()
         (content,) = found["video_md5"]["VIDEOS"]
-        assert content["distance"] == "-"
-    with hma_client(state, videos, hma_digest_distance="0") as client:
+        assert content["distance"] == "0"
         query = {"signal": md5.text.upper(), "signal_type": "video_md5"}
         assert client.get("/m/lookup", params=query).json()["VIDEOS"][0]["distance"] == "0"
 
@@ -204,4 +205,59 @@ def test_evidence_is_off_unless_allowed(tmp_path, known, state, pictures):
         assert client.post("/m/lookup", **upload(cropped)).json() == {"pdq": {}}
     with hma_client(state, known, policy=policy, hma_evidence=True) as client:
         found = client.post("/m/lookup", **upload(cropped)).json()
-        assert found["pdq"]["KNOWN"][0]["distance"] == "-"
+        assert found["pdq"]["KNOWN"][0]["distance"] == "31"  # the radius: a number, but not 0
+
+
+EMPTY_MD5 = "d41d8cd98f00b204e9800998ecf8427e"
+
+
+def test_the_digest_of_an_empty_file_is_the_fault_of_the_client(client):
+    """It is refused as a content and in a look-up, not "at present"."""
+    client.post("/c/banks", json={"name": "OURS"})
+    added = client.post("/c/bank/OURS/signal", json={"video_md5": EMPTY_MD5})
+    asked = client.get("/m/lookup", params={"signal": EMPTY_MD5, "signal_type": "video_md5"})
+    assert [(one.status_code, "empty" in one.text) for one in (added, asked)] == [(400, True)] * 2
+
+
+def test_a_hit_does_not_wait_for_the_disk(client, state, pdqs):
+    """An entry without a number gets one while another process holds the lock to write."""
+    with closing(sqlite3.connect(state / "hma.sqlite", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        found = look_up(client, pdqs[0]).json()
+        assert look_up(client, pdqs[0]).json() == found
+        (content,) = found["KNOWN"]
+        shown = client.get(f"/c/bank/KNOWN/content/{content['bank_content_id']}").json()
+        other.execute("ROLLBACK")
+    assert shown["id"] == content["bank_content_id"]
+
+
+def test_a_service_without_a_list_serves_the_banks_of_its_clients(state, pictures, pdqs):
+    """From the first one on; until then nothing is clear."""
+    with hma_client(state) as client:
+        assert client.get("/c/banks").json() == []
+        assert client.get("/status").text == "I-AM-ALIVE"
+        assert client.get("/m/index/status").json()["pdq"]["size"] == 0
+        assert look_up(client, pdqs[0]).status_code == 503
+        assert client.post("/m/lookup", **upload(pictures[0])).status_code == 503
+        assert client.post("/h/hash", **upload(pictures[0])).json() == {"pdq": pdqs[0]}
+        screened = client.post("/v1/screen", content=pictures[0]).json()
+        assert (screened["verdict"], screened["reason"]) == ("unscreened", "not_comparable")
+        client.post("/c/banks", json={"name": "OURS"})
+        client.post("/c/bank/OURS/signal", json={"pdq": pdqs[0]})
+        assert look_up(client, pdqs[0]).json().keys() == {"OURS"}
+        assert client.delete("/c/bank/OURS").status_code == 200
+        assert client.get("/c/banks").json() == []
+
+
+def test_errors_of_v1_have_their_form_beside_hma(client, pictures):
+    """Unlike those of look-ups, which are text."""
+    answers = [
+        client.get("/v1/nothing"),
+        client.put("/v1/screen"),
+        client.post("/v1/match", content=b"no JSON"),
+        client.post("/v1/screen", params={"list": "nope"}, content=pictures[0]),
+        client.post("/v1/hook", content=pictures[0]),
+        client.get("/v1/lists", headers={"Host": "elsewhere.example"}),
+    ]
+    assert [one.status_code for one in answers] == [404, 405, 415, 404, 451, 403]
+    assert all(one.json()["error"].keys() == {"code", "message"} for one in answers)

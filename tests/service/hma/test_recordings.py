@@ -44,6 +44,9 @@ DIFFERENCES = {
         400: ("lookup url signal_type other",),
     },
     "`banks` without a bank that is looked up": {},  # not recorded
+    "Distances of MD5s": {
+        200: ("raw md5", "raw md5 upper/space"),
+    },
     "Errors of look-ups": {
         400: (
             "lookup bad",

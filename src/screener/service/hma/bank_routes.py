@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
@@ -67,7 +68,8 @@ async def change_bank(hma: Hma, request: Request) -> Response:
         name, ratio = _read_name(fields), _read_ratio(fields)
         if name not in (None, bank.name) and hma.banks.find(name) is not None:
             raise HmaError(403, "Bank name already exists")
-        return answer(hma.banks.change(bank, name=name, ratio=ratio).config)
+        changed = await asyncio.to_thread(hma.banks.change, bank, name=name, ratio=ratio)
+        return answer(changed.config)
 
 
 async def delete_bank(hma: Hma, request: Request) -> Response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import logging
@@ -59,6 +60,7 @@ class Banks:
         for hash_list in service.screener.lists:
             self._bank_of_list(hash_list.name)
         service.on_stop.append(self.close)
+        service.checks["hma_state_unwritable"] = lambda: self._store.is_writable
 
     def _add_own_lists(self) -> None:
         """Open the lists of own banks; remove what a killed process left of others."""
@@ -118,7 +120,7 @@ class Banks:
 
     async def create(self, name: str, ratio: float) -> Bank:
         """Create a bank with an empty list, which is in use afterwards."""
-        bank = self._store.add_bank(name, None, ratio)
+        bank = await asyncio.to_thread(self._store.add_bank, name, None, ratio)
 
         def add(screener: Screener) -> Screener:
             return _add_lists(screener, [HashList.create(self._path(bank))])
@@ -126,7 +128,7 @@ class Banks:
         try:
             await self._service.change_lists(add)
         except BaseException:
-            self._store.remove_bank(bank)
+            await asyncio.to_thread(self._store.remove_bank, bank)
             shutil.rmtree(self._path(bank), ignore_errors=True)
             raise
         self._by_list[bank.list] = bank
@@ -150,7 +152,7 @@ class Banks:
 
         await self._service.change_lists(remove)
         try:
-            self._store.remove_bank(bank)
+            await asyncio.to_thread(self._store.remove_bank, bank)
         except ServiceError:
             await self._service.change_lists(lambda screener: _add_lists(screener, [hash_list]))
             raise

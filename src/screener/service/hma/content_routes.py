@@ -21,7 +21,7 @@ from screener.service.hma.fields import is_json, read_flag, read_json
 from screener.service.hma.files import compute_signal, fetch_file, receive_file
 from screener.service.hma.signals import (
     KIND_OF_SIGNAL,
-    check_detail,
+    check_comparable,
     describe_invalid,
     parse_signal,
 )
@@ -70,7 +70,7 @@ async def add_signals(hma: Hma, request: Request) -> Response:
         hash_ = parse_signal(name, text) if isinstance(text, str) else None
         if hash_ is None:
             raise HmaError(400, f"Invalid {name} signal: {describe_invalid(name)}")
-        check_detail(hash_)
+        check_comparable(hash_)
         signals[name] = hash_
     if not signals:
         raise HmaError(400, "No signals given")
@@ -141,7 +141,7 @@ async def change_content(hma: Hma, request: Request) -> Response:
             content = replace(content, disable_until=_read_time(body["disable_until_ts"]))
         if "note" in body:
             content = replace(content, note=_read_note(body) or None)
-        hma.banks.change_content(content)
+        await asyncio.to_thread(hma.banks.change_content, content)
     return answer(
         {
             "bank": bank.config,

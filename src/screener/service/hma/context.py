@@ -41,8 +41,11 @@ class Hma:
         self.service = service
         self.banks = Banks(service, folder)
         self.fetcher: Fetcher | None = None
-        if service.settings.hma_fetch:
-            self.fetcher = Fetcher(service.settings.body_bytes)
+        settings = service.settings
+        if settings.hma_fetch or settings.hma_fetch_allow:
+            self.fetcher = Fetcher(
+                settings.body_bytes, public=settings.hma_fetch, allowed=settings.hma_fetch_allow
+            )
             service.on_stop.append(self.fetcher.close)
         self.curating = asyncio.Lock()
         self._by_distance: tuple[Screener, Screener] | None = None

@@ -1,4 +1,4 @@
-"""Files that a client names by their URL, fetched only from public addresses.
+"""Files that a client names by their URL, fetched from public addresses and allowed hosts.
 
 The addresses are checked when the connection is made, so neither a redirect nor a name that
 resolves anew reaches a private network. Fetches have threads of their own, so no other request
@@ -13,7 +13,7 @@ import ipaddress
 import socket
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
@@ -34,6 +34,8 @@ _REDIRECTS = (301, 302, 303, 307, 308)
 _TRANSLATED = ipaddress.ip_network("64:ff9b::/96")  # IPv4 addresses in IPv6
 _UNSAFE = "Invalid or unsafe URL provided"
 
+_Rule = Callable[[str, str], bool]  # whether an address of a host may be reached
+
 
 @dataclass(frozen=True)
 class Fetched:
@@ -44,9 +46,16 @@ class Fetched:
 
 
 class Fetcher:
-    """Fetches a few files at a time, in threads."""
+    """Fetches a few files at a time, in threads.
 
-    def __init__(self, max_bytes: int) -> None:
+    From `public` addresses, and from `allowed` hosts at whatever address.
+    """
+
+    def __init__(
+        self, max_bytes: int, *, public: bool = True, allowed: Collection[str] = ()
+    ) -> None:
+        hosts = frozenset(map(str.lower, allowed))
+        self._may_reach = lambda host, address: host in hosts or (public and is_public(address))
         self._max_bytes = min(max_bytes, MAX_BYTES)
         self._threads = ThreadPoolExecutor(_MAX_FETCHES, thread_name_prefix="screener-fetch")
         self._fetches: set[_Fetch] = set()
@@ -61,7 +70,7 @@ class Fetcher:
         """Return the file of a URL. Raises HmaError if it is refused or cannot be fetched."""
         if len(self._fetches) >= _MAX_FETCHES + _MAX_WAITING:
             raise HmaError(503, "too many URLs are being fetched", code="busy")
-        fetch = _Fetch(self._max_bytes, time.monotonic() + _SECONDS)
+        fetch = _Fetch(self._max_bytes, time.monotonic() + _SECONDS, self._may_reach)
         self._fetches.add(fetch)
         try:
             async with asyncio.timeout(_SECONDS):
@@ -79,7 +88,8 @@ class Fetcher:
 class _Fetch:
     """One fetch, which another thread may end."""
 
-    def __init__(self, max_bytes: int, deadline: float) -> None:
+    def __init__(self, max_bytes: int, deadline: float, may_reach: _Rule) -> None:
+        self._may_reach = may_reach
         self._max_bytes = max_bytes
         self._deadline = deadline
         self._socket: socket.socket | None = None
@@ -117,7 +127,7 @@ class _Fetch:
         assert parts.hostname is not None
         is_secure = parts.scheme == "https"
         port = parts.port or (443 if is_secure else 80)
-        connected = connect_publicly(parts.hostname, port, self._limit_step)
+        connected = connect_if_allowed(parts.hostname, port, self._limit_step, self._may_reach)
         try:
             if is_secure:
                 context = ssl.create_default_context()
@@ -173,14 +183,16 @@ def parse_url(url: str) -> SplitResult:
     return parts
 
 
-def connect_publicly(host: str, port: int, limit_step: Callable[[], float]) -> socket.socket:
-    """Return a connection. Raises HmaError if any address of the host is not public.
+def connect_if_allowed(
+    host: str, port: int, limit_step: Callable[[], float], may_reach: _Rule
+) -> socket.socket:
+    """Return a connection. Raises HmaError if any address of the host may not be reached.
 
     `limit_step` returns the seconds to try an address, or raises TimeoutError.
     """
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     addresses: list[tuple[socket.AddressFamily, Any]] = [(one[0], one[4]) for one in found]
-    if not addresses or not all(is_public(str(address[0])) for _, address in addresses):
+    if not addresses or not all(may_reach(host, str(address[0])) for _, address in addresses):
         raise HmaError(400, _UNSAFE)
     error: OSError | None = None
     for family, address in addresses[:_MAX_ADDRESSES]:

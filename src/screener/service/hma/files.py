@@ -18,7 +18,7 @@ from screener.screening.screener import Screener
 from screener.service.hma.answers import HmaError
 from screener.service.hma.context import Hma
 from screener.service.hma.fetching import find_content_type
-from screener.service.hma.signals import LITTLE_DETAIL, MD5, PDQ, select_types
+from screener.service.hma.signals import EMPTY, LITTLE_DETAIL, MD5, PDQ, select_types
 from screener.service.limits import read_body
 from screener.service.native.multipart import is_multipart, parse_multipart
 
@@ -84,7 +84,7 @@ async def fetch_file(hma: Hma, request: Request) -> AsyncIterator[File]:
 async def compute_signal(hma: Hma, file: File) -> Hash:
     """Return the hash of a file. Raises HmaError if it has none that could be compared."""
     if not file.content:
-        raise HmaError(400, "empty: the file has no content")
+        raise HmaError(400, EMPTY)
     if file.signal_type != PDQ:
         return await _digest(file.content)
     hashed = await _hash(hma, file)

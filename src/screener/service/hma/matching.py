@@ -21,9 +21,8 @@ from screener.service.hma.files import NOT_READY, fetch_file, receive_file, scre
 from screener.service.hma.signals import (
     KIND_OF_SIGNAL,
     PDQ,
-    check_detail,
+    check_comparable,
     describe_invalid,
-    format_distance,
     parse_signal,
 )
 from screener.service.hma.store import Bank
@@ -100,7 +99,7 @@ async def compare(hma: Hma, request: Request) -> Response:
 
 def _compare(hma: Hma, signal_type: str, first: Hash, second: Hash) -> list[object]:
     if signal_type != PDQ:
-        return [first == second, {"distance": hma.service.settings.hma_digest_distance}]
+        return [first == second, {"distance": "-"}]
     distance = first.distance(second)
     return [distance <= hma.screener.policy.radius["pdq"], {"distance": distance}]
 
@@ -135,14 +134,14 @@ def count_signals(hma: Hma) -> dict[str, int]:
 
 def built_at(hma: Hma) -> int:
     """Return the time of the newest generation in use, in seconds since 1970."""
-    return int(time.time() - min(one.age_s() for one in hma.screener.lists))
+    return int(time.time() - min((one.age_s() for one in hma.screener.lists), default=0.0))
 
 
 async def _match(hma: Hma, signal_type: str, text: str) -> Sequence[Match]:
     """Return the matches of a hash, found in the thread of the event loop."""
     _check_type(signal_type, "No such SignalType")
     hash_ = _parse(signal_type, text, "invalid signal")
-    check_detail(hash_)
+    check_comparable(hash_)
     hma.service.check()
     (result,) = await hma.service.matcher.match([[hash_]], [None])
     hma.service.metrics.count_result(result)
@@ -222,8 +221,10 @@ def _number(
         if content.id in seen or not takes_part(bank) or not (disabled or content.enabled):
             continue
         seen.add(content.id)
-        distance = format_distance(match, hma.service.settings.hma_digest_distance)
+        distance = match.distance  # by evidence there is none, and clients read a number
+        if distance is None:
+            distance = hma.screener.policy.list_radius(match.list, PDQ)
         found.setdefault(bank.name, []).append(
-            {"bank_content_id": content.id, "distance": distance}
+            {"bank_content_id": content.id, "distance": str(distance)}
         )
     return found

@@ -7,8 +7,7 @@ from collections.abc import Iterable
 
 from screener.errors import HashError
 from screener.hashing.hash import KINDS, Hash, HashKind
-from screener.lists.store.records import find_exclusion
-from screener.screening.result import Match
+from screener.lists.store.records import find_exclusion, is_empty_digest
 from screener.service.hma.answers import HmaError, quote
 
 PDQ, MD5 = "pdq", "video_md5"
@@ -18,6 +17,7 @@ SIGNAL_OF_CONTENT = {"photo": PDQ, "video": MD5}
 _TITLES = {PDQ: "PDQ", MD5: "MD5"}
 _PDQ_TEXT = re.compile("[0-9a-f]{64}", re.ASCII)
 
+EMPTY = "empty: the file has no content"
 LITTLE_DETAIL = "too_little_detail: the picture shows too little for its hash to be compared"
 
 
@@ -37,10 +37,12 @@ def describe_invalid(signal_type: str) -> str:
     return f"invalid {_TITLES[signal_type]} hash"
 
 
-def check_detail(hash_: Hash) -> None:
-    """Raise HmaError for the hash of a blank picture, which is never compared."""
+def check_comparable(hash_: Hash) -> None:
+    """Raise HmaError for the hash of a blank picture or an empty file, which is never compared."""
     if find_exclusion(hash_) is not None:
         raise HmaError(400, LITTLE_DETAIL)
+    if is_empty_digest(hash_):
+        raise HmaError(400, EMPTY)
 
 
 def select_types(content_type: str, types: str | None) -> str:
@@ -64,10 +66,3 @@ def check_types(names: Iterable[str]) -> None:
     for name in names:
         if name not in KIND_OF_SIGNAL:
             raise HmaError(400, f"signal type {quote(name)} doesn't exist or is disabled")
-
-
-def format_distance(match: Match, digest_distance: str) -> str:
-    """Return a distance as HMA does: text, and for digests a sign that there is none."""
-    if match.distance is None or KINDS[match.kind].digest:
-        return digest_distance if match.evidence is None else "-"
-    return str(match.distance)
