@@ -1,5 +1,8 @@
 """`/v1/lists` and opinions of entries."""
 
+import sqlite3
+from contextlib import closing
+
 import pytest
 from served import error_of, serving
 from service_lists import make_lists
@@ -90,3 +93,17 @@ def test_wrong_opinions_are_refused(changing, path, change, expected):
 
     assert error_of(answer) == expected
     assert changing.get("/v1/lists")[1]["lists"][0]["generation"] == before
+
+
+def test_a_refusal_shows_no_path(lists, tmp_path):
+    """Such as that of a list that another process is changing, or that is gone."""
+    with serving("--list", lists[0]) as server:
+        with closing(sqlite3.connect(lists[0] / "records.sqlite", isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            refused = server.send("/v1/lists/known/opinions", OPINION)
+        lists[0].rename(tmp_path / "away")
+        gone = server.send("/v1/lists/known/opinions", OPINION)
+    assert [error_of(refused), error_of(gone)] == [(409, "refused"), (404, "no_such_entry")]
+    for _, body in (refused, gone):
+        assert "known.list" in body["error"]["message"]
+        assert str(tmp_path) not in body["error"]["message"]

@@ -91,11 +91,16 @@ def _record(hash_list: HashList, opinion: OpinionText) -> int:
     try:
         hash_list.refresh().show(opinion.entry, source=opinion.source, alone=True)
     except ListError as error:
-        raise Problem(404, "no_such_entry", str(error)) from None
+        raise Problem(404, "no_such_entry", _explain(hash_list, error)) from None
     try:
         return hash_list.give_opinion(
             opinion.entry, state=opinion.state, by=opinion.by, reason=opinion.reason,
             source=opinion.source,
         )  # fmt: skip
     except ListError as error:
-        raise Problem(409, "refused", str(error)) from None
+        raise Problem(409, "refused", _explain(hash_list, error)) from None
+
+
+def _explain(hash_list: HashList, error: ListError) -> str:
+    """Return the message of an error without the folder in which the list is."""
+    return str(error).replace(f"{hash_list.path.parent}/", "")
