@@ -1,5 +1,6 @@
 """Keys: what each allows, and that no secret is stored."""
 
+import base64
 import json
 
 import pytest
@@ -228,3 +229,47 @@ def test_the_missing_key_of_a_file_is_reported(tmp_path, lists):
     """An error that comes before anything is served."""
     message = refused("serve", "--list", lists[0], "--keys", tmp_path / "nope.json")
     assert "there is no" in message
+
+
+def test_a_key_may_be_the_password_of_basic(shared_lists, tmp_path, files):
+    """Under any user name, as of a client that only has a URL."""
+    path = tmp_path / "keys.json"
+    key = add_key(path, "uploads", [Role.SCREEN])
+    with serving("--list", shared_lists[0], "--keys", path) as server:
+
+        def ask(header):
+            return server.post("/v1/hook", files["other"], headers={"Authorization": header})[0]
+
+        def basic(text):
+            return "Basic " + base64.b64encode(text.encode()).decode()
+
+        assert [ask(basic(f"{user}:{key}")) for user in ("x", "")] == [204, 204]
+        wrong = (
+            basic(f"{key}:"),
+            basic(key),
+            basic(f"x:{key[:-1]}"),
+            "Basic",
+            "Basic é",
+            "Basic a",
+        )
+        assert {ask(one.encode()) for one in wrong} == {401}
+
+
+def test_an_allowed_host_is_answered_without_keys(shared_lists, files):
+    """From any address; other names and pages of other sites are refused as before."""
+    options = ("--host", "0.0.0.0", "--allowed-host", "Screener")
+    assert "--allowed-host" in refused("serve", "--list", shared_lists[0], *options[:2])
+    with serving("--list", shared_lists[0], *options) as server:
+
+        def ask(host, **headers):
+            return server.client.post(
+                f"http://127.0.0.1:{server.port}/v1/hook", content=files["other"],
+                headers={"Host": host, **headers},
+            ).status_code  # fmt: skip
+
+        assert [ask("screener:8000"), ask("SCREENER"), ask("localhost")] == [204] * 3
+        assert [
+            ask("other"),
+            ask("screener.example"),
+            ask("screener", Origin="http://a.example"),
+        ] == [403] * 3

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import binascii
 from collections.abc import Awaitable, Callable
 from functools import lru_cache
 from urllib.parse import urlsplit
@@ -55,17 +56,19 @@ class Endpoint:
         await response(scope, receive, send)
 
 
-def _refuse_other_sites(request: Request) -> None:
-    """Refuse what a web page of another site sends through a browser on this machine.
+def _refuse_other_sites(request: Request, allowed: tuple[str, ...]) -> None:
+    """Refuse what a web page of another site sends through a browser.
 
-    The host must be this machine's: a page of another site can give its own name this address.
+    The host must be this machine's or an allowed one: a page of another site can give its own name
+    this address.
     """
     headers = read_headers(request)
     host = headers.get(b"host")
-    if host is not None and not _is_local(host):
+    if host is not None and not _is_ours(host, allowed):
         raise Problem(
             403, "forbidden", "a service without keys answers only as localhost or 127.0.0.1: send"
-            " that as the host, or make a key with `screener serve-key`", close=True,
+            " that as the host, make a key with `screener serve-key`, or use --allowed-host",
+            close=True,
         )  # fmt: skip
     origin, site = headers.get(b"origin"), headers.get(b"sec-fetch-site")
     is_foreign = origin is not None and origin.partition(b"://")[2] != host
@@ -74,26 +77,38 @@ def _refuse_other_sites(request: Request) -> None:
 
 
 @lru_cache(64)  # of each request
-def _is_local(host: bytes) -> bool:
-    """Return whether a `Host` header names this machine."""
+def _is_ours(host: bytes, allowed: tuple[str, ...]) -> bool:
+    """Return whether a `Host` header names this machine, or is allowed."""
     try:
-        return is_loopback(urlsplit(f"//{host.decode('latin-1')}").hostname or "")
+        name = urlsplit(f"//{host.decode('latin-1')}").hostname or ""
+        return is_loopback(name) or name in map(str.lower, allowed)
     except ValueError:  # a malformed one
         return False
+
+
+def _read_secret(header: str) -> str | None:
+    """Return the key of an `Authorization` header: a bearer, or the password of Basic."""
+    scheme, _, value = header.partition(" ")
+    if scheme.lower() == "bearer":
+        return value.strip()
+    try:
+        decoded = binascii.a2b_base64(value) if scheme.lower() == "basic" else b""
+    except ValueError:
+        return None
+    return decoded.decode("latin-1").partition(":")[2]
 
 
 def check_key(service: Service, request: Request, roles: frozenset[Role]) -> None:
     """Raise a Problem if a request has no key with one of the roles; without roles, any key."""
     keys = service.keys
     if keys is None:
-        _refuse_other_sites(request)
+        _refuse_other_sites(request, service.settings.allowed_hosts)
         return
-    header = read_headers(request).get(b"authorization", b"").decode("latin-1")
-    scheme, _, secret = header.partition(" ")
-    key = keys.find(secret.strip()) if scheme.lower() == "bearer" else None
+    secret = _read_secret(read_headers(request).get(b"authorization", b"").decode("latin-1"))
+    key = None if secret is None else keys.find(secret)
     if key is None:
         raise Problem(
-            401, "unauthorized", "send a key: `Authorization: Bearer KEY`",
+            401, "unauthorized", "send a key: `Authorization: Bearer KEY`, or Basic",
             headers={"WWW-Authenticate": "Bearer"}, close=True,
         )  # fmt: skip
     request.scope[CALLER] = key.name

@@ -271,10 +271,13 @@ def _build_document() -> dict[str, Any]:
     return {
         "openapi": "3.1.0",
         "info": {"title": "screener", "version": __version__},
-        "security": [{"key": []}],
+        "security": [{"key": []}, {"password": []}],
         "paths": _PATHS,
         "components": {
-            "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
+            "securitySchemes": {
+                "key": {"type": "http", "scheme": "bearer"},
+                "password": {"type": "http", "scheme": "basic"},
+            },
             "schemas": {**_SCHEMAS, **bodies},
         },
     }
