@@ -2,6 +2,7 @@
 
 import os
 import signal
+import ssl
 import subprocess
 import sys
 import threading
@@ -226,19 +227,53 @@ def test_wrong_calls_are_refused(lists, tmp_path, keys):
     assert "cannot write the access log" in nowhere
 
 
-def test_tls(lists, files, tmp_path):
-    """With a certificate and its key; without TLS, a client gets no answer."""
-    call = ["openssl", "req", "-x509", "-newkey", "ed25519", "-nodes", "-subj", "/CN=localhost"]
-    key, certificate = tmp_path / "key.pem", tmp_path / "cert.pem"
+def make_certificate(folder, name):
+    """Write a certificate for a name, and its key; return the options for them."""
+    key, certificate = folder / "key.pem", folder / "cert.pem"
+    call = ["openssl", "req", "-x509", "-newkey", "ed25519", "-nodes", "-subj", f"/CN={name}"]
     try:
         subprocess.run([*call, "-keyout", key, "-out", certificate], check=True,
                        capture_output=True)  # fmt: skip
     except FileNotFoundError:
         pytest.skip("openssl, which makes a certificate, is not installed")
-    with serving("--list", lists[0], "--tls-cert", certificate, "--tls-key", key) as server:
+    return "--tls-cert", certificate, "--tls-key", key
+
+
+def test_tls(lists, files, tmp_path):
+    """With a certificate and its key; without TLS, a client gets no answer."""
+    with serving("--list", lists[0], *make_certificate(tmp_path, "localhost")) as server:
         assert server.url.startswith("https://")
         assert server.post("/v1/screen", files["listed"])[1]["verdict"] == "match"
         assert b"HTTP/1.1 200" not in server.raw(b"GET /v1/health/live HTTP/1.1\r\n\r\n")
+
+
+def test_sighup_reopens_the_access_log_and_reads_the_certificate(lists, tmp_path):
+    """Connections that are open go on; a certificate that cannot be read changes nothing."""
+    log, options = tmp_path / "access.log", make_certificate(tmp_path, "first")
+    with serving("--list", lists[0], "--access-log", log, *options) as server:
+
+        def certificate():
+            return ssl.get_server_certificate(("127.0.0.1", server.port))
+
+        def reload(message):
+            count = server.messages.count(message)
+            server.process.send_signal(signal.SIGHUP)
+            until(lambda: server.messages.count(message) > count, SECONDS)
+
+        assert server.get("/v1/lists")[0] == 200
+        first = certificate()
+        until(lambda: log.read_text().count("/v1/lists") == 1, SECONDS)
+        log.rename(tmp_path / "access.log.1")
+        make_certificate(tmp_path, "second")
+        reload("access log reopened")
+        assert server.get("/v1/lists")[0] == 200
+        until(lambda: log.read_text().count("/v1/lists") == 1, SECONDS)
+        second = certificate()
+        assert second != first
+        options[1].write_text("no certificate")
+        reload("continues with the old one")
+        assert certificate() == second
+        assert (tmp_path / "access.log.1").read_text().count("/v1/lists") == 1
 
 
 def test_an_answer_comes_in_its_time_or_is_503(lists, tmp_path):

@@ -26,14 +26,22 @@ class AccessLog:
     """
 
     def __init__(self, path: Path | None) -> None:
-        self._is_file = path is not None
+        self._path = path
         self._stream: IO[bytes] = sys.stdout.buffer
-        if path is not None:
-            flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
-            try:
-                self._stream = os.fdopen(open_private(path, flags), "ab")
-            except OSError as error:
-                raise ServiceError(f"cannot write the access log {path}: {cause(error)}") from None
+        self.reopen()
+
+    def reopen(self) -> None:
+        """Open the file anew, after it was renamed. Raises ServiceError; the old one stays then."""
+        if self._path is None:
+            return
+        try:
+            descriptor = open_private(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        except OSError as error:
+            raise ServiceError(
+                f"cannot write the access log {self._path}: {cause(error)}"
+            ) from None
+        self.close()
+        self._stream = os.fdopen(descriptor, "ab")
 
     def write(self, line: dict[str, object], *, flush: bool = True) -> None:
         """Write a line with the time. A full disk or a closed pipe stops no screening."""
@@ -64,5 +72,6 @@ class AccessLog:
 
     def close(self) -> None:
         """Close the file."""
-        if self._is_file:
-            self._stream.close()
+        if self._stream is not sys.stdout.buffer:
+            with suppress(OSError):  # of a full disk, to which a last line was to be written
+                self._stream.close()

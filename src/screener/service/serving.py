@@ -42,10 +42,11 @@ class _Server(uvicorn.Server):
         loop = asyncio.get_running_loop()
         for number in _SIGNALS:
             loop.add_signal_handler(number, self._begin_stop)
+        loop.add_signal_handler(signal.SIGHUP, self._reload)
         try:
             yield
         finally:
-            for number in _SIGNALS:
+            for number in (*_SIGNALS, signal.SIGHUP):
                 loop.remove_signal_handler(number)
 
     def _begin_stop(self) -> None:
@@ -55,6 +56,18 @@ class _Server(uvicorn.Server):
         self._service.stopping = True
         grace = self._service.settings.grace_seconds
         asyncio.get_running_loop().call_later(grace, setattr, self, "should_exit", True)
+
+    def _reload(self) -> None:
+        """Reopen the access log, and read the certificate; if one fails, the old one stays."""
+        try:
+            self._service.access_log.reopen()
+            if self.config.ssl is not None:
+                files = (str(self.config.ssl_certfile), self.config.ssl_keyfile)
+                ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(*files)  # or raises
+                self.config.ssl.load_cert_chain(*files)
+            _log.info("access log reopened, certificate read")
+        except (OSError, ServiceError) as error:  # of which ssl.SSLError is one
+            _log.error("the service continues with the old one: %s", error)
 
     async def startup(self, sockets: object = None) -> None:
         """Listen, and log the address."""
