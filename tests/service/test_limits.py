@@ -222,7 +222,7 @@ def buffered(server):
 
 
 def test_connections_over_the_limit_are_refused(limited):
-    """With 503; those that there are go on."""
+    """With 503; those that there are go on, and health checks are answered."""
     assert limited.get("/v1/health/live")[0] == 200
 
     def count_refused():
@@ -231,9 +231,12 @@ def test_connections_over_the_limit_are_refused(limited):
             streams = [socket.create_connection(place, SECONDS) for _ in range(60)]
             for stream in streams:
                 stack.enter_context(stream)
-            answers = [stream.recv(100) for stream in streams]
-            assert {one[:13] for one in answers} <= {b"", b"HTTP/1.1 503 "}
-            return sum(map(bool, answers))
+            for stream in streams:
+                stream.sendall(head("/v1/lists", method="GET"))
+            answers = [stream.recv(100)[:13] for stream in streams]
+            assert set(answers) <= {b"HTTP/1.1 200 ", b"HTTP/1.1 503 "}
+            assert limited.raw(head("/v1/health/ready", method="GET"))[:13] == b"HTTP/1.1 200 "
+            return answers.count(b"HTTP/1.1 503 ")
 
     until(lambda: count_refused() >= 20)  # others end in a second, on a slow machine meanwhile
     assert limited.get("/v1/health/live")[0] == 200

@@ -29,8 +29,13 @@ _MAX_HEADER_BYTES = 64 << 10
 _MAX_HEADERS = 128
 _MAX_PIPELINED = 16  # requests that a client may send before it has the answer to the first
 _MAX_DIGITS = 20  # of the length of a body
+_TOO_MANY = (503, "busy", "there are too many connections")
 _INTERIM = b"HTTP/1.1 1"  # the beginning of an answer that another follows
 _MAX_JOINED_BYTES = 1 << 20  # larger uploads are files in memory, which the pool does not copy
+
+# Paths that are answered in spare connections, over the limit.
+_HEALTH = (b"/v1/health/live", b"/v1/health/ready", b"/status", b"/status/live")
+_SPARE = 128
 
 # The key of a scope for the status and the code with which the connection refused the request.
 REFUSAL = "screener.refusal"
@@ -249,10 +254,11 @@ class Connection(HttpToolsProtocol):
         self._outlet: _Outlet | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Refuse the connection if there are too many."""
+        """Refuse the connection if there are too many, even for a health check."""
         super().connection_made(transport)
-        if len(self.connections) > self._settings.connections:
-            self._refuse(503, "busy", "there are too many connections")
+        self._is_spare = len(self.connections) > self._settings.connections
+        if len(self.connections) > self._settings.connections + _SPARE:
+            self._refuse(*_TOO_MANY)
             return
         self._limit_time(self._settings.header_seconds)
 
@@ -318,12 +324,17 @@ class Connection(HttpToolsProtocol):
         if size > _MAX_HEADER_BYTES or len(self.headers) > _MAX_HEADERS:
             self._refusal = (431, "header_too_large", "the header of the request is too large")
             raise ValueError("too large")
+        if self._is_spare and self.url.partition(b"?")[0] not in _HEALTH:
+            self._refusal = _TOO_MANY
+            raise ValueError("too many")
         if len(self.pipeline) >= _MAX_PIPELINED:
             self._refusal = (400, "bad_request", "too many requests wait in this connection")
             raise ValueError("too many")
         self._reading_header = False
         self._limit_time(self._settings.body_seconds)
         super().on_headers_complete()
+        if self._is_spare:
+            self.cycle.keep_alive = False
 
     def on_message_complete(self) -> None:
         """End the limit of time."""
