@@ -13,7 +13,7 @@ from paths import REPOSITORY
 from screener.cli.serve import serve
 
 DEPLOY = REPOSITORY / "examples/deploy"
-COMPOSE = ("compose.yaml", "compose.coop.yaml", "compose.policyserv.yaml")
+COMPOSE = ("compose.yaml", "compose.coop.yaml", "compose.pictrs.yaml", "compose.policyserv.yaml")
 # Of the Compose Specification: the type of each key of a service that these files use.
 SERVICE_KEYS = {
     "image": str, "build": dict, "command": list, "environment": dict, "ports": list,

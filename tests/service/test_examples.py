@@ -21,6 +21,9 @@ import httpx
 import pytest
 from paths import REPOSITORY
 from pool_accidents import until
+from served import serving
+
+from screener.service.keys import Role, add_key
 
 EXAMPLES = REPOSITORY / "examples"
 NOWHERE = "http://127.0.0.1:9"  # nothing listens there
@@ -304,3 +307,17 @@ def test_the_labeler_screens_nothing_else(network, server, files):
     network.blobs[cid] = files["listed"]
     assert label(network, NOWHERE, cid) == 2
     assert network.events == []
+
+
+def test_pictrs(shared_lists, files, tmp_path):
+    """The URL of its compose file, with the key in it, accepts only what is clear."""
+    keys = tmp_path / "keys.json"
+    key = add_key(keys, "pictrs", [Role.SCREEN])
+    text = (EXAMPLES / "deploy/compose.pictrs.yaml").read_text()
+    url = re.search(r"EXTERNAL_VALIDATION: (\S+:)\$\{SCREENER_KEY.*\}(@service:8000)(\S+)", text)
+    with serving("--list", shared_lists[0], "--keys", keys) as server:
+        address = f"{url[1]}{key}@127.0.0.1:{server.port}{url[3]}"
+        for name, status in {"listed": 451, "other": 204, "broken": 422}.items():
+            chunks, media_type = iter([files[name]]), {"Content-Type": "image/png"}
+            answer = httpx.post(address, content=chunks, headers=media_type, timeout=SECONDS)
+            assert answer.status_code == status, name
