@@ -105,8 +105,8 @@ def serve(policy_file: Path | None, **options: Any) -> int:
     _log_to_stderr()
     service = server.Service(settings)
     if service.keys is None:
-        served = "who reaches" if settings.allowed_hosts else "only this machine, on"
-        click.echo(f"no keys: served is {served} {settings.host}, and may do everything", err=True)
+        served = "everybody who reaches" if settings.allowed_hosts else "only this machine, on"
+        click.echo(f"no keys: {served} {settings.host} is served, and may do everything", err=True)
     serving.serve(service)
     return 0
 

@@ -210,7 +210,7 @@ TURNS = [ImageOps.mirror, partial(Image.Image.rotate, angle=90, expand=True)]
 
 @pytest.mark.parametrize("effort", ["evidence", "views"])
 def test_a_turned_picture_needs_more_evidence_than_an_upright_one(make_list, scene, effort):
-    """Many goods look like their mirror image. A list may ask for as much of both, or of neither."""
+    """Many goods look like their mirror image. A list may ask for as much of both, or none."""
     known = make_list([pdq_row(scene(number), f"P{number}") for number in range(20)])
     low = {"evidence_turned": {"pdq": 80}}
     compared = 0
