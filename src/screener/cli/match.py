@@ -24,10 +24,11 @@ def match(options: DecisionOptions) -> int:
     """Look up hashes from standard input, as `hash` prints them.
 
     A line is `kind value [quality [input]]`; `-` is an unknown quality. Consecutive lines with one
-    input are one item. Each hash is compared as it is: to find mirrored, turned or smaller copies,
-    use `hash --orientations`. The exit code is 3 if there is no line, since the command that
-    should write them may have failed. If it fails half-way, missing lines go unnoticed unless you
-    use `set -o pipefail`.
+    input are one item. A PDQ is also compared mirrored and turned, by codes derived
+    from its bits: to find smaller copies, and turned ones of small pictures, use `hash
+    --orientations`. The exit code is 3 if there is no line, since the command that should write
+    them may have failed. If it fails half-way, missing lines go unnoticed unless you use `set -o
+    pipefail`.
 
     \b
     Example:

@@ -1,6 +1,7 @@
 """PDQ of pixels, computed by the core and bit-for-bit identical to the published reference.
 
-To find turned and mirrored copies, search all of `compute_orientations`, and list the first.
+To find turned and mirrored copies, search all of `compute_orientations`, and list the first. If
+you have a hash alone, search its `derive_orientations`.
 """
 
 from __future__ import annotations
@@ -30,6 +31,14 @@ ORIENTATIONS = (
 )
 """Rotations are counter-clockwise; `flip_vertical` swaps top and bottom."""
 
+# For each orientation, whether the bits are transposed, and which are then inverted. Bit 255 comes
+# first, so an even row or column of coefficients is odd here.
+_ROWS = np.tile(np.array([0x00, 0x00, 0xFF, 0xFF], np.uint8), 8)
+_COLUMNS = np.full(32, 0x55, np.uint8)
+_BOTH, _NONE = _ROWS ^ _COLUMNS, _ROWS ^ _ROWS
+_TRANSPOSED = np.array([0, 1, 0, 1, 0, 0, 1, 1])
+_INVERTED = np.stack([_NONE, _ROWS, _BOTH, _COLUMNS, _ROWS, _COLUMNS, _NONE, _BOTH])
+
 MOST_DOUBT = 8
 """How many bits of a sketch may be in doubt: each widens the search around it, which takes time."""
 
@@ -55,6 +64,17 @@ def compute_orientations(pixels: NDArray[np.uint8]) -> tuple[Hash, ...]:
         Hash.of_checked(PDQ, value, quality)
         for value, quality in _core.pdq_orientations(arguments.check_pixels(pixels))
     )
+
+
+def derive_orientations(codes: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return the codes of turned pictures, (n, 8, 32), from those of the upright ones, (n, 32).
+
+    They are in the order of ORIENTATIONS. The transposed one is exact. Bits of the others may
+    differ from the turned picture's hash, more of them the smaller the picture is: docs/hashing.md.
+    """
+    bits = np.unpackbits(codes, axis=1).reshape(-1, 16, 16)
+    transposed = np.packbits(bits.swapaxes(1, 2).reshape(-1, PDQ.bits), axis=1)
+    return np.stack((codes, transposed), axis=1)[:, _TRANSPOSED] ^ _INVERTED
 
 
 def sketches(

@@ -63,7 +63,7 @@ def make_schema() -> Any:
         ("box", pa.list_(small)), ("part", small), ("part_kind", text), ("time", real),
         ("category", pa.list_(pa.struct([("scheme", text), ("code", text)]))),
         ("source_state", text), ("opinions", pa.list_(opinion)), ("video", video),
-        ("uncorroborated", pa.bool_()), ("shadow", pa.bool_()),
+        ("uncorroborated", pa.bool_()), ("shadow", pa.bool_()), ("derived", pa.bool_()),
     ])  # fmt: skip
     appearance = pa.struct([
         ("list", text), ("source", text), ("entry", text), ("state", text), ("kind", text),
@@ -197,4 +197,4 @@ def _make_row(line: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _make_hit(hit: Mapping[str, Any]) -> dict[str, Any]:
-    return {"shadow": False, "uncorroborated": False, **hit}
+    return {"shadow": False, "uncorroborated": False, "derived": False, **hit}

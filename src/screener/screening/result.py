@@ -61,7 +61,8 @@ class Match:
       distance. `view`: the edit that was undone, or None for the picture as it is.
     - `shadow`: the policy only watches what the list, or evidence, would match; the hit makes no
       match.
-    - `orientation`: the rotation or reflection of the input that matches.
+    - `orientation`: the rotation or reflection of the input that matches. `derived`: its code was
+      derived from the bits of a hash made elsewhere, and `distance` is that of this code.
     - `region`: `full`; `trimmed`, without its border; `enlarged`, a small picture at twice its
       size; `uncropped`, all coded pixels of a picture of which the file shows a part; `on_black`,
       `on_mean` and `without_alpha`, a transparent picture on other grounds than white, or with
@@ -99,6 +100,7 @@ class Match:
     view: str | None = None
     shadow: bool = False
     box: Box | None = None
+    derived: bool = False
 
     @property
     def by(self) -> str:
@@ -135,15 +137,16 @@ class Match:
         """Return the match as in a result line.
 
         Without opinions, `source_state` and `opinions` are left out, and so are `video`,
-        `uncorroborated`, `shadow` and the fields of evidence if they do not apply.
+        `uncorroborated`, `shadow`, `derived` and the fields of evidence if they do not apply.
         """
         line = dict(vars(self))
         line["by"] = self.by
         for name in _EVIDENCE_FIELDS:
             if self.evidence is None:
                 del line[name]
-        if not self.shadow:
-            del line["shadow"]
+        for name in ("shadow", "derived"):
+            if not line[name]:
+                del line[name]
         line["box"] = None if self.box is None else list(self.box)
         line["time"] = _round_seconds(self.time)
         line["category"] = [{"scheme": c.scheme, "code": c.code} for c in self.category]

@@ -64,6 +64,7 @@ class _MatchLine(msgspec.Struct):
     threshold: int | None = None
     view: str | None = None
     shadow: bool = False
+    derived: bool = False
 
     def parse(self) -> Match:
         """Return the Match. Raises ValueError if it was found neither way."""

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 import screener._core as _core
 from screener.errors import HashError, ListError, MediaError, PolicyError, some
-from screener.hashing import classic
+from screener.hashing import classic, pdq
 from screener.hashing.hash import KINDS, Hash, HashKind, checked_kinds
 from screener.lists.hashlist import HashList
 from screener.media import source
@@ -273,9 +273,10 @@ class Screener:
     def match(self, hashes: Iterable[Hash], *, input: str | None = None) -> Result:
         """Match one item's hashes that were made elsewhere.
 
-        They are compared as they are. To find a mirrored or turned picture, pass the hashes of all
-        its orientations (`hashing.pdq.compute_orientations`), or screen it. `input` is the name in
-        the Result.
+        A PDQ, or a vPDQ, is also searched turned and mirrored, by codes derived from its bits. They
+        are less exact for small pictures: if you can, pass the hashes of all orientations
+        (`hashing.pdq.compute_orientations`), which are compared as they are, or screen the picture.
+        `input` is the name in the Result.
         """
         return self.match_many([hashes], inputs=None if input is None else [input])[0]
 
@@ -315,9 +316,10 @@ class Screener:
         return self._match_each(hashes, _parse_names(inputs, len(hashes)))
 
     def _match_each(self, items: list[tuple[Hash, ...]], names: list[Name]) -> Iterator[Result]:
-        answers = self._bare_hash_matcher.match(items)
+        derive = [not _has_orientations(hashes) for hashes in items]
+        answers = self._bare_hash_matcher.match(items, derive)
         undecided = [number for number, answer in enumerate(answers) if answer is UNDECIDED]
-        inputs = [_locate_hashes(names[number], items[number]) for number in undecided]
+        inputs = [_locate_hashes(names[one], items[one], derive[one]) for one in undecided]
         decided = self.decide(inputs) if inputs else iter(())
         template = self._result_template()
         for name, answer in zip(names, answers, strict=True):
@@ -651,9 +653,19 @@ def _hash_url(hasher: Hasher, item: Item) -> HashedInput:
         copy.content.close()
 
 
-def _locate_hashes(name: Name, hashes: tuple[Hash, ...]) -> HashedInput:
+def _has_orientations(hashes: tuple[Hash, ...]) -> bool:
+    """Return whether PDQs are those of pictures in all orientations: each with its transpose."""
+    values = [one.value for one in hashes if one.kind is pdq.PDQ]
+    if not values or len(values) % len(pdq.ORIENTATIONS) or any(one.kind.video for one in hashes):
+        return False
+    codes = np.frombuffer(b"".join(values), np.uint8).reshape(len(values), -1)
+    transposed = pdq.derive_orientations(codes)[:, pdq.ORIENTATIONS.index("transpose")]
+    return set(values) == {code.tobytes() for code in transposed}
+
+
+def _locate_hashes(name: Name, hashes: tuple[Hash, ...], derive: bool) -> HashedInput:
     located = tuple(part for hash_ in hashes for part in video_search.locate_hash(hash_))
-    return HashedInput(name, located)
+    return HashedInput(name, located, derive=derive)
 
 
 def _check_age(hash_list: HashList, policy: Policy) -> None:

@@ -311,7 +311,8 @@ def test_queries_are_searched_by_their_doubts_and_know_what_they_are_of():
 
     assert sorted(found) == sorted(wanted)
     for doubt, batch in found.items():
-        assert [queries.find_owner(number) for number in batch.numbers.tolist()] == wanted[doubt]
+        places = range(len(batch.codes))
+        assert [queries.find_owner(batch, place) for place in places] == wanted[doubt]
         values = [one.hash.value for _, one in wanted[doubt]]
         assert np.array_equal(
             batch.codes, np.frombuffer(b"".join(values), np.uint8).reshape(-1, 32)
@@ -334,10 +335,12 @@ def test_what_is_looked_up_does_not_depend_on_whether_hashes_are_columns(floor, 
         """The hashes that are searched by kind, with their items."""
         found = {}
         for queries in collect_queries([HashedInput(Name(), Hashes(one)) for one in of], policy):
-            numbers = np.concatenate([batch.numbers for batch in queries.batches])
-            found[queries.kind.name] = [
-                queries.find_owner(number) for number in sorted(numbers.tolist())
-            ]
+            owners = {
+                number: queries.find_owner(batch, place)
+                for batch in queries.batches
+                for place, number in enumerate(batch.numbers.tolist())
+            }
+            found[queries.kind.name] = [owners[number] for number in sorted(owners)]
         return found
 
     alone = [

@@ -7,6 +7,7 @@ import pytest
 from clips import clip, scenes, value_of
 
 from screener import Hash, HashList, Policy, Screener
+from screener.hashing import pdq
 from screener.hashing.hash import KINDS
 from screener.hashing.vpdq_value import vpdq_frames
 from screener.media.name import name_of_label
@@ -87,6 +88,9 @@ def item(rng, values):
             value = values[name][number]
             if kind.perceptual:
                 value = flipped(rng, value, int(rng.integers(0, kind.radius + 3)))
+        if name == "pdq" and rng.random() < 0.5:
+            code = np.frombuffer(value, np.uint8).reshape(1, -1)
+            value = pdq.derive_orientations(code)[0, rng.integers(8)].tobytes()
         if rng.random() < 0.1:
             value = bytes(kind.size)
         hashes.append(Hash(kind, value, rng.choice([None, 100, 60, 50, 49, 0])))
@@ -124,6 +128,7 @@ def test_bare_hashes_have_the_results_of_screening(listed, name, which):
                 HashedInput(
                     name_of_label(name),
                     tuple(p for one in each for p in video_search.locate_hash(one)),
+                    derive=True,
                 )
                 for name, each in zip(names, items, strict=True)
             ]

@@ -5,6 +5,7 @@ import random
 import sqlite3
 from contextlib import closing
 
+import numpy as np
 import pytest
 from hma_service import hma_client, upload
 from picture_bytes import png, saved
@@ -12,7 +13,7 @@ from PIL import Image
 from pool_accidents import until
 from service_lists import make
 
-from screener.hashing import digest
+from screener.hashing import digest, pdq
 
 
 @pytest.fixture
@@ -41,6 +42,23 @@ def test_the_coin_is_that_of_python(client, pictures, pdqs):
     ]
     assert found == expected
     assert files == expected[:8]
+
+
+def test_a_hash_alone_finds_turned_contents(client, scene, pdqs):
+    """Also by the raw look-up; the distance is that of the derived code."""
+    mirrored = derive(pdqs[0], "flip_horizontal")
+
+    (content,) = look_up(client, mirrored).json()["KNOWN"]
+    assert content["distance"] == "0"
+    raw = client.get("/m/raw_lookup", params={"signal": mirrored, "signal_type": "pdq"}).json()
+    assert raw == {"matches": [content["bank_content_id"]]}
+
+
+def derive(text, orientation):
+    """Return the text of the code derived for an orientation."""
+    code = np.frombuffer(bytes.fromhex(text), np.uint8).reshape(1, -1)
+    turned = pdq.derive_orientations(code)[0, pdq.ORIENTATIONS.index(orientation)]
+    return turned.tobytes().hex()
 
 
 def test_the_coin_is_left_out_by_file_look_ups_only(client, pictures, pdqs):

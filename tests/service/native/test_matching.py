@@ -4,10 +4,12 @@ import json
 import random
 import threading
 
+import numpy as np
 import pytest
 from served import error_of
 
 from screener import Hash, HashList, Screener
+from screener.hashing import pdq
 from screener.service.native.matching import MAX_HASHES
 
 JSON = {"Content-Type": "application/json"}
@@ -53,6 +55,18 @@ def test_one_item_has_the_result_of_a_screener(server, shared_lists, values):
     assert [status for status, _ in answers] == [200] * len(items)
     assert [ageless(line) for _, line in answers] == expected
     assert {line["verdict"] for _, line in answers} == {"match", "no_match", "unscreened"}
+
+
+def test_a_hash_alone_finds_a_turned_picture(server, values):
+    """The match names the orientation, and says that the code was derived."""
+    code = np.frombuffer(bytes.fromhex(values["listed"]), np.uint8).reshape(1, -1)
+    mirrored = pdq.derive_orientations(code)[0, pdq.ORIENTATIONS.index("flip_horizontal")]
+
+    _, line = server.send("/v1/match", item("pdq", mirrored.tobytes().hex(), 100))
+
+    (first, *_) = line["matches"]
+    assert (first["orientation"], first["derived"]) == ("flip_horizontal", True)
+    assert first["distance"] == 0
 
 
 @pytest.mark.parametrize("count", [2, 300])

@@ -306,6 +306,8 @@ def _describe_way(match: Match) -> str:
         way.append(match.view)
     if match.shadow:
         way.append("shadow")
+    if match.derived:
+        way.append("derived from a hash")
     return text(", ".join(way))
 
 

@@ -116,6 +116,7 @@ class Hit:
             category=(),
             box=_parse_box(fields.get("box")),
             shadow=fields.get("shadow") is True,
+            derived=fields.get("derived") is True,
         )
         video = fields.get("video")
         spans = video and (tuple(video["input_span"]), tuple(video["listed_span"]))

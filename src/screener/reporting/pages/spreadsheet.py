@@ -26,7 +26,7 @@ _RESULT_COLUMNS = (
 _HIT_COLUMNS = (
     "hit", "list", "source", "entry", "state", "kind", "distance", "radius", "orientation",
     "region", "part", "part_kind", "time", "categories", "by", "evidence",
-    "threshold", "view", "shadow", "box",
+    "threshold", "view", "shadow", "derived", "box",
 )  # fmt: skip
 # These distinguish inputs whose names look the same.
 _NAME_COLUMNS = ("input_base64", "same")

@@ -57,7 +57,8 @@ class HashedInput:
     """The hashes of an input, and the error that ended hashing, if any.
 
     `seconds` is the processor time that a scan's workers took. An `archive` that was opened has
-    only digests; its members are inputs of their own.
+    only digests; its members are inputs of their own. `derive`: other orientations are
+    derived from the PDQs, which were made elsewhere.
     """
 
     name: Name
@@ -66,6 +67,7 @@ class HashedInput:
     error: MediaError | None = None
     seconds: float | None = None
     archive: bool = False
+    derive: bool = False
 
     @property
     def video(self) -> bool:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from enum import Enum, auto
+from functools import partial
 from typing import Final, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from screener.hashing.hash import KINDS, Hash, HashKind
 from screener.lists.hashlist import HashList
@@ -19,7 +19,7 @@ from screener.lists.store.records import get_min_bits
 from screener.screening.input.located_hash import LocatedHash
 from screener.screening.matching import video_search
 from screener.screening.matching.criteria import Criteria
-from screener.screening.matching.hash_search import collect_hits, search_list
+from screener.screening.matching.hash_search import Queries, collect_hits, search_list
 from screener.screening.matching.hits import InputHits
 from screener.screening.matching.sample import Sample
 from screener.screening.policy import Policy
@@ -51,21 +51,6 @@ class _KindRules(NamedTuple):
     max_bits: int
     cleared_lists: int
     lists: tuple[tuple[HashList, int], ...]
-
-
-class _Queries:
-    def __init__(self) -> None:
-        self.hashes: list[Hash] = []
-        self.items: list[int] = []
-
-    @property
-    def codes(self) -> NDArray[np.uint8]:
-        # A single code is searched faster by itself than as a batch.
-        codes = np.frombuffer(b"".join([hash_.value for hash_ in self.hashes]), np.uint8)
-        return codes if len(self.hashes) == 1 else codes.reshape(len(self.hashes), -1)
-
-    def find_owner(self, query: int) -> tuple[int, LocatedHash]:
-        return self.items[query], LocatedHash(self.hashes[query])
 
 
 class BareHashMatcher:
@@ -107,16 +92,19 @@ class BareHashMatcher:
             if kind.name in hash_list.kinds
         )
 
-    def match(self, items: Sequence[Sequence[Hash]]) -> list[InputHits | QuickAnswer]:
+    def match(
+        self, items: Sequence[Sequence[Hash]], derive: Sequence[bool]
+    ) -> list[InputHits | QuickAnswer]:
         """Return for each item its hits, or a quick answer.
 
+        `derive` has True for each item whose PDQs are searched in derived orientations too.
         The answer is UNDECIDED if a hash is of another kind, is below its floor, or is near a frame
         of a listed video, or if a list is not compared with every item.
         """
         if self._is_sampled:
             return [UNDECIDED] * len(items)
         answers: list[InputHits | QuickAnswer] = []
-        queries: dict[str, _Queries] = {}
+        queries: dict[str, Queries] = {}
         for number, hashes in enumerate(items):
             is_undecided, cleared = False, 0
             for hash_ in hashes:
@@ -126,9 +114,8 @@ class BareHashMatcher:
                     is_undecided = True
                     break
                 if kind_name not in queries:
-                    queries[kind_name] = _Queries()
-                queries[kind_name].hashes.append(hash_)
-                queries[kind_name].items.append(number)
+                    queries[kind_name] = Queries(hash_.kind)
+                queries[kind_name].add(number, LocatedHash(hash_), derive=derive[number])
                 if rules.min_bits <= int.from_bytes(hash_.value).bit_count() <= rules.max_bits:
                     cleared |= rules.cleared_lists
             if is_undecided:
@@ -144,16 +131,17 @@ class BareHashMatcher:
     def _search_kind(
         self,
         rules: _KindRules,
-        queries: _Queries,
+        queries: Queries,
         items: Sequence[Sequence[Hash]],
         answers: list[InputHits | QuickAnswer],
     ) -> None:
-        kind, codes = rules.kind, queries.codes
+        kind, (batch,) = rules.kind, queries.batches  # none is in doubt
+        find_owner = partial(queries.find_owner, batch)
+        # A single code is searched faster by itself than as a batch.
+        codes = batch.codes[0] if len(batch.codes) == 1 else batch.codes
         for hash_list, radius in rules.lists:
             result = search_list(hash_list, kind, codes, radius)
-            for number, hits in collect_hits(
-                hash_list, kind, self._criteria, result, queries.find_owner
-            ):
+            for number, hits in collect_hits(hash_list, kind, self._criteria, result, find_owner):
                 answer = answers[number]
                 if answer is NO_MATCH:
                     answer = answers[number] = _without_hits(items[number])
@@ -165,7 +153,7 @@ class BareHashMatcher:
             offsets, rows, _ = search_list(hash_list, _VIDEO, codes, radius)
             if len(rows):
                 for query in np.flatnonzero(np.diff(offsets)).tolist():
-                    answers[queries.items[query]] = UNDECIDED
+                    answers[find_owner(query)[0]] = UNDECIDED
 
 
 def _without_hits(hashes: Sequence[Hash]) -> InputHits:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from itertools import pairwise
 from typing import NamedTuple
@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from screener.hashing import pdq
 from screener.hashing.hash import HashKind, kind_named
 from screener.lists.hashlist import HashList
 from screener.lists.store.records import Record
@@ -24,16 +25,20 @@ from screener.screening.result import Match
 
 Numbers = NDArray[np.int64]
 
+# A PDQ has 128 bits set, unless many coefficients are equal. Bits do not show how those turn.
+_MOST_UNEVEN = 31
+
 # Offsets, rows and distances, as `HashList.search` returns them.
 SearchResult = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.uint16]]
 
 
 class Batch(NamedTuple):
-    """Codes (n, size), each with `doubt` bits in doubt, and the numbers of their queries."""
+    """Codes (n, size) with `doubt` bits in doubt, their queries, and their derived orientations."""
 
     doubt: int
     codes: NDArray[np.uint8]
     numbers: Numbers
+    turns: Numbers
 
 
 class Queries:
@@ -43,13 +48,19 @@ class Queries:
         self.kind = kind
         self._values: list[bytes] = []
         self._doubts: list[bytes] = []
+        self._derivable: list[int] = []  # queries whose other orientations are derived
         self._starts: list[int] = []  # the number of each group's first query
         # The item, the group, and the orientations that are searched if not all are.
         self._groups: list[tuple[int, LocatedHash | OrientedHashes, tuple[int, ...] | None]] = []
         self._count = 0
 
     def add(
-        self, item: int, group: LocatedHash | OrientedHashes, usable: bytes | None = None
+        self,
+        item: int,
+        group: LocatedHash | OrientedHashes,
+        usable: bytes | None = None,
+        *,
+        derive: bool = False,
     ) -> None:
         """Add hashes of an item, of OrientedHashes only those with a 1 in `usable`."""
         orientations: tuple[int, ...] | None = None
@@ -62,6 +73,8 @@ class Queries:
             size = self.kind.size
             values = b"".join(group.values[size * k : size * (k + 1)] for k in orientations)
             doubts = bytes(group.doubts[k] for k in orientations)
+        if derive and self.kind is pdq.PDQ:
+            self._derivable.append(self._count)
         self._starts.append(self._count)
         self._groups.append((item, group, orientations))
         self._values.append(values)
@@ -76,18 +89,21 @@ class Queries:
     def _split_batches(self) -> Iterator[Batch]:
         codes = np.frombuffer(b"".join(self._values), np.uint8).reshape(-1, self.kind.size)
         doubts = b"".join(self._doubts)
-        if not any(doubts):
-            yield Batch(0, codes, np.arange(len(codes)))
-            return
-        column = np.frombuffer(doubts, np.uint8)
         for doubt in sorted(set(doubts)):
-            numbers = np.flatnonzero(column == doubt)
-            yield Batch(doubt, codes[numbers], numbers)
+            numbers = np.flatnonzero(np.frombuffer(doubts, np.uint8) == doubt)
+            batch = Batch(doubt, codes[numbers], numbers, np.zeros_like(numbers))
+            if self._derivable and not doubt:
+                batch = _add_derived(batch, codes, np.array(self._derivable))
+            yield batch
 
-    def find_owner(self, query: int) -> tuple[int, LocatedHash]:
-        """Return the item and the hash of a query."""
+    def find_owner(self, batch: Batch, place: int) -> tuple[int, LocatedHash]:
+        """Return the item and the hash of a code of a batch."""
+        query, turn = int(batch.numbers[place]), int(batch.turns[place])
         index = bisect_right(self._starts, query) - 1
         item, group, orientations = self._groups[index]
+        if turn and isinstance(group, LocatedHash):
+            hash_ = replace(group.hash, value=batch.codes[place].tobytes())
+            return item, group._replace(hash=hash_, orientation=pdq.ORIENTATIONS[turn])
         if isinstance(group, LocatedHash):
             return item, group
         hash_index = query - self._starts[index]
@@ -111,7 +127,7 @@ def collect_queries(items: Sequence[HashedInput], policy: Policy) -> list[Querie
                 kind, has_usable = group.hash.kind, criteria.is_usable(group)
             if has_usable and (kind.digest or kind.perceptual):
                 queries = by_kind.get(kind.name) or by_kind.setdefault(kind.name, Queries(kind))
-                queries.add(number, group, usable)
+                queries.add(number, group, usable, derive=item.derive)
     return list(by_kind.values())
 
 
@@ -120,10 +136,10 @@ def match_hashes(
 ) -> None:
     """Search a list for all items' hashes of one kind, and add the hits."""
     kind, criteria = queries.kind, Criteria(policy)
-    for doubt, codes, numbers in queries.batches:
+    for batch in queries.batches:
+        doubt, find_owner = batch.doubt, partial(queries.find_owner, batch)
         radius = min(criteria.max_radius(hash_list, kind) + doubt, kind.bits)
-        result = search_list(hash_list, kind, codes, radius)
-        find_owner = partial(_find_owner, queries, numbers)
+        result = search_list(hash_list, kind, batch.codes, radius)
         for item, hash_hits in collect_hits(hash_list, kind, criteria, result, find_owner):
             if hash_list.name in hits[item].excluded:
                 continue
@@ -133,8 +149,18 @@ def match_hashes(
                 hits[item].unsure = True
 
 
-def _find_owner(queries: Queries, numbers: Numbers, query: int) -> tuple[int, LocatedHash]:
-    return queries.find_owner(int(numbers[query]))
+def _add_derived(batch: Batch, codes: NDArray[np.uint8], derivable: Numbers) -> Batch:
+    """Return a batch with the codes of other orientations of the queries with these numbers."""
+    turned = pdq.derive_orientations(codes[derivable])
+    bits_set = np.bitwise_count(turned).sum(axis=2, dtype=np.int64)
+    is_even = abs(bits_set - pdq.PDQ.bits // 2) <= _MOST_UNEVEN
+    indices, turns = np.nonzero(is_even[:, :1] & is_even[:, 1:])
+    return Batch(
+        batch.doubt,
+        np.concatenate((batch.codes, turned[indices, turns + 1])),
+        np.concatenate((batch.numbers, derivable[indices])),
+        np.concatenate((batch.turns, turns + 1)),
+    )
 
 
 def search_list(
@@ -265,5 +291,6 @@ def make_match(
         view=view,
         shadow=shadow,
         box=located.box,
+        derived=located.detail is None and located.orientation != "upright",  # not of a file
     )
     return match

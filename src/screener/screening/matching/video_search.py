@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from screener.hashing.hash import KINDS, Hash
+from screener.hashing.pdq import ORIENTATIONS, derive_orientations
 from screener.hashing.video_frames import FLOOR, Frames
 from screener.hashing.vpdq_value import vpdq_frames
 from screener.lists.hashlist import HashList
@@ -42,7 +43,7 @@ Ints = npt.NDArray[np.int64]
 class Clip:
     """All frames of an input in one orientation and region.
 
-    `item` is the number of the input. A `hidden` clip is appended to a picture's file.
+    `item` is the input's number. A `hidden` clip is appended to a picture, a `derived` one turned.
     """
 
     item: int
@@ -50,6 +51,7 @@ class Clip:
     region: str
     frames: Frames
     hidden: bool = False
+    derived: bool = False
 
 
 def build_clips(item: HashedInput, number: int = 0) -> list[Clip]:
@@ -131,7 +133,10 @@ def match_videos(
     hash_list: HashList, items: Sequence[HashedInput], policy: Policy
 ) -> Iterator[tuple[int, Match]]:
     """Yield the best Match of each input with each listed video, after the input's number."""
-    clips = [clip for number, item in enumerate(items) for clip in build_clips(item, number)]
+    clips = []
+    for number, item in enumerate(items):
+        for clip in build_clips(item, number):
+            clips += [clip, *_derive_clips(clip)] if item.derive else [clip]
     criteria, floor = Criteria(policy), policy.floor[KIND]
     name = hash_list.name
     radii = {state: criteria.radius(name, state, KINDS[KIND]) for state in hash_list.states}
@@ -154,6 +159,13 @@ def match_videos(
         radius = radii[video.record.state]
         match = _make_match(name, clip, video, agreement, radius)
         yield clip.item, replace(match, shadow=criteria.is_shadow(name))
+
+
+def _derive_clips(clip: Clip) -> Iterator[Clip]:
+    codes = derive_orientations(clip.frames.codes)
+    for number, orientation in enumerate(ORIENTATIONS[1:], 1):
+        frames = replace(clip.frames, codes=np.ascontiguousarray(codes[:, number]))
+        yield replace(clip, orientation=orientation, frames=frames, derived=True)
 
 
 def _rank(agreement: Agreement) -> tuple[int, float, int]:
@@ -285,4 +297,5 @@ def _make_match(
         source_state=None if record.said is None else str(record.said),
         opinions=record.opinions,
         video=agreement,
+        derived=clip.derived,
     )
