@@ -32,7 +32,8 @@ def test_withdrawals_without_an_entry_are_counted(tmp_path):
     rows = tmp_path / "rows.csv"
     rows.write_text(f"md5,sha1,status\n{value(1)},,withdrawn\n{value(2)},{value(2, 20)},\n")
 
-    done = screener("import", rows, "--into", tmp_path / "k.list", "--source", "s", "--full")
+    done = screener("import", rows, "--into", tmp_path / "k.list", "--source", "s", "--full",
+                    "--ids-from-hashes")  # fmt: skip
 
     assert "1 withdrawal ignored: this source never listed that entry" in done.stderr
     told = " ".join(screener("log", tmp_path / "k.list").stdout.split())
@@ -179,3 +180,47 @@ def test_import_prints_numbers_with_thousands_separators(tmp_path):
     file.write_text("\n".join(["id,md5", *(f"e{n},{n + 1:032x}" for n in range(1200))]))
     told = screener("import", file, "--into", tmp_path / "known.list").stderr
     assert "1,200 rows read, 1,200 added" in told
+
+
+def test_a_column_that_is_not_known_refuses_the_import(tmp_path):
+    """Withdrawn rows would be confirmed. The template leads to a mapping that reads them."""
+    rows, into = tmp_path / "rows.csv", ("--into", tmp_path / "k.list")
+    rows.write_text(
+        f"IWF Ref;MD5 Hash;Day;Live?\nr1;{value(1)};03.02.2024;yes\nr2;{value(2)};;out\n"
+    )
+
+    done = screener("import", rows, *into)
+    assert done.returncode == 2
+    for text in ("'IWF Ref', 'Day', 'Live?'", "--mapping-template", "--ignore-columns", "ids"):
+        assert text in done.stderr
+
+    template = screener("import", rows, "--mapping-template")
+    mapping = tmp_path / "m.toml"
+    mapping.write_text(template.stdout)
+    assert screener("import", rows, *into, "--mapping", mapping).returncode == 2  # it has "?"
+    text = template.stdout.replace('"IWF Ref" = "?"', '"IWF Ref" = "entry"')
+    text = text.replace('= "?"', '= { field = "updated", date_format = "%d.%m.%Y" }', 1)
+    text = text.replace(
+        '= "?"', '= { field = "state", confirmed = ["yes"], withdrawn = ["out"] }', 1
+    )
+    mapping.write_text(text)
+    done = screener("import", rows, *into, "--mapping", mapping)
+    assert done.returncode == 0, done.stderr
+    assert dict(HashList.open(tmp_path / "k.list").states) == {"confirmed": 1, "withdrawn": 1}
+
+
+def test_columns_are_ignored_and_the_id_is_named_by_options(tmp_path):
+    """As typed, but for case. Names that do not exist are refused with those that do."""
+    rows = tmp_path / "rows.csv"
+    rows.write_text(f"Ref,md5,Note,Day\nr1,{value(1)},a,b\n")
+    call = ("import", rows, "--into", tmp_path / "k.list")
+
+    done = screener(*call, "--id-column", "Reff", "--ignore-columns", "note,Day")
+    assert "no column 'Reff'; its columns are 'Ref', 'md5', 'Note', 'Day'" in done.stderr
+    done = screener(*call, "--id-column", "ref", "--ignore-columns", "md5")
+    assert "'md5' has a meaning already" in done.stderr
+    assert screener(*call, "--ignore-unknown-columns").returncode == 2  # no ids
+    done = screener(*call, "--id-column", "ref", "--ignore-columns", "note,Day")
+    assert done.returncode == 0, done.stderr
+    (shown,) = HashList.open(tmp_path / "k.list").show("r1")
+    assert shown.labels == {"Note": "a", "Day": "b"}

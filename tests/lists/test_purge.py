@@ -38,11 +38,19 @@ def test_after_a_purge_nothing_of_a_value_is_left_wherever_it_stood(tmp_path):
         lines.append(f"bad{turn},{written('e1', 'md5')},zz,{written('e1', 'sha256')},,")
         file = tmp_path / f"list-{written('e2', 'md5')}.csv"
         file.write_text(f"id,{','.join(column)},a,b,turn\n" + "\n".join(lines) + "\n")
-        one.import_file(file, source="mine", by="ann")
+        one.import_file(
+            file, source="mine", by="ann", ids_from_hashes=True, ignore_unknown_columns=True
+        )
     (tmp_path / "other.csv").write_text(
         f"id,md5,pdq\no1,{written('e7', 'md5')},{written('e7', 'pdq')}\no2,,{'0' * 62}ff\n"
     )
-    one.import_file(tmp_path / "other.csv", source="other", by="ann")
+    one.import_file(
+        tmp_path / "other.csv",
+        source="other",
+        by="ann",
+        ids_from_hashes=True,
+        ignore_unknown_columns=True,
+    )
     who = {"by": "ann", "reason": "x"}
     one.give_opinion(written("e3", "md5").upper(), state="disputed", **who)
     one.release_rows([one.refresh().quarantined()[0][0].id], **who)

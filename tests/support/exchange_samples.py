@@ -5,6 +5,7 @@ import io
 import json
 
 import pytest
+from list_values import ANY_COLUMNS
 
 from screener import HashList
 from screener.errors import ListError
@@ -39,8 +40,9 @@ def content(data):
 
 
 def reader_of(data, format=None, **said):
-    """A reader, of the format that is sniffed unless one is named."""
-    return open_reader(content(data), Options(said.pop("source", "demo"), **said), format=format)
+    """A reader, of the format that is sniffed unless one is named, for any columns of a CSV."""
+    said = {"source": "demo", **ANY_COLUMNS, **said}
+    return open_reader(content(data), Options(**said), format=format)
 
 
 def read(data, format=None, **said):

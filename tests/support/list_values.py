@@ -12,13 +12,16 @@ def value(number, size=16):
     return hashlib.shake_128(str(number).encode()).hexdigest(size)
 
 
+ANY_COLUMNS = {"ids_from_hashes": True, "ignore_unknown_columns": True}
+
+
 def putting(known, tmp_path):
-    """Return a function that imports a text into the list and returns the report."""
+    """Return a function that imports a text with any columns and returns the report."""
 
     def put(text, source="demo", **settings):
         file = tmp_path / "file.csv"
         file.write_text(text, encoding="utf-8")
-        return known.import_file(file, source=source, **settings)
+        return known.import_file(file, source=source, **ANY_COLUMNS | settings)
 
     return put
 

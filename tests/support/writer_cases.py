@@ -3,6 +3,8 @@
 import hashlib
 import io
 
+from list_values import ANY_COLUMNS
+
 from screener.hashing.hash import KINDS, Hash
 from screener.lists.exporting.writers import WRITERS
 from screener.lists.exporting.writers.entry import Entry, Listed, Tally, Wants
@@ -39,7 +41,7 @@ def written(format, entries, wants=TABLE):
 def read(format, text, source="demo", **said):
     """The rows that a reader finds in a text."""
     content = Content(io.BytesIO(text.encode()), "file")
-    return list(open_reader(content, Options(source, **said), format=format))
+    return list(open_reader(content, Options(source, **ANY_COLUMNS | said), format=format))
 
 
 def by_entry(rows):

@@ -11,6 +11,7 @@ from screener.cli.open_list import open_or_create
 from screener.cli.option_types import FILE, OneOf, Place
 from screener.cli.options import BY, build_terms, with_terms_options
 from screener.errors import ListError
+from screener.lists.formats.mapping_template import build_template
 from screener.lists.formats.registry import FORMATS
 from screener.screening.screener import warn_of_pixel_versions
 
@@ -19,7 +20,6 @@ from screener.screening.screener import warn_of_pixel_versions
 @click.argument("files", nargs=-1, required=True, type=Place(exists=True, path_type=Path))
 @click.option(
     "--into",
-    required=True,
     type=Place(readable=False, path_type=Path),
     help="The list's folder.",
 )
@@ -38,6 +38,16 @@ from screener.screening.screener import warn_of_pixel_versions
     help="State of rows that would match: known_good for an exclude list, seed for leads.",
 )
 @click.option("--mapping", type=FILE, help="A TOML file that maps the columns of a CSV.")
+@click.option(
+    "--mapping-template", is_flag=True, help="Print a mapping file for FILE to start from, and end."
+)
+@click.option("--id-column", metavar="NAME", help="The column of a CSV that has the ids.")
+@click.option("--ids-from-hashes", is_flag=True, help="Accept a CSV without ids.")
+@click.option(
+    "--ignore-columns", metavar="NAME,...", default="",
+    help="Columns of a CSV that have no meaning here: store them as labels.",
+)  # fmt: skip
+@click.option("--ignore-unknown-columns", is_flag=True, help="All unknown columns are such.")
 @click.option("--strict", is_flag=True, help="Refuse a file if any of its rows is bad.")
 @click.option(
     "--full", is_flag=True, help="The file is the source's whole list: withdraw all other entries."
@@ -52,9 +62,11 @@ from screener.screening.screener import warn_of_pixel_versions
 @click.option("--group", help="Let this group of users read the list, now and after each change.")
 @with_terms_options
 def import_(
-    files: tuple[Path, ...], into: Path, format_: str | None, source: str | None,
-    scheme: str | None, state: str | None, mapping: Path | None, strict: bool, full: bool,
-    accept_shrink: bool, by: str | None, key: Path | None, group: str | None, tlp: str | None,
+    files: tuple[Path, ...], into: Path | None, format_: str | None, source: str | None,
+    scheme: str | None, state: str | None, mapping: Path | None, mapping_template: bool,
+    id_column: str | None, ids_from_hashes: bool, ignore_columns: str,
+    ignore_unknown_columns: bool, strict: bool, full: bool, accept_shrink: bool,
+    by: str | None, key: Path | None, group: str | None, tlp: str | None,
     redistribution: str | None, expires: str | None, terms_file: Path | None,
 ) -> int:  # fmt: skip
     """Import list files into a hash list; create it if needed.
@@ -66,7 +78,8 @@ def import_(
     \b
     Formats:
       csv  a header names the columns: id, pdq, md5, sha1, sha256, photodna, phash …,
-           quality, category, category_scheme, status, updated; others become labels
+           quality, category, category_scheme, status, updated, tlp, expires; any other
+           column needs --mapping, or --ignore-columns, which stores it as a label
       tx, tx-csv          lines of `type value`, and the CSV of `tx dataset`
       ncmec               NCMEC Hash Sharing v2, XML
       vics, icse          Project VIC, JSON; INTERPOL ICSE, CSV
@@ -80,6 +93,12 @@ def import_(
       0  all files were imported, some perhaps with rows quarantined
       2  a file was refused, so that later files were not imported; or the call was wrong
     """
+    if mapping_template:
+        for file in files:
+            click.echo(build_template(file), nl=False)
+        return 0
+    if into is None:
+        raise click.UsageError("Missing option '--into'.")
     if full:
         _check_full_sources([file.stem if source is None else source for file in files])
     terms = build_terms(tlp, redistribution, expires, terms_file)
@@ -90,7 +109,11 @@ def import_(
                 with progress_display.show_bar(f"importing {file.name}") as on_progress:
                     report = hash_list.import_file(
                         file, source=source, format=format_, scheme=scheme, state=state,
-                        strict=strict, mapping=mapping, full=full, accept_shrink=accept_shrink,
+                        strict=strict, mapping=mapping, id_column=id_column,
+                        ids_from_hashes=ids_from_hashes,
+                        ignore_columns=[name for name in ignore_columns.split(",") if name],
+                        ignore_unknown_columns=ignore_unknown_columns, full=full,
+                        accept_shrink=accept_shrink,
                         by=by, terms=terms, key=key, group=group, progress=on_progress,
                     )  # fmt: skip
             except ListError as error:

@@ -77,7 +77,9 @@ def _import_service(name: str) -> Any:
 @click.option("--keep-weights", is_flag=True,
               help="Store the weights of PDQs too: a blurred picture of each upload.")  # fmt: skip
 @click.option("--state", type=Place(file_okay=False, path_type=Path),
-              help="The folder for them.")  # fmt: skip
+              help="The folder for them, and for the counts of lists.")  # fmt: skip
+@click.option("--accept-shrink", is_flag=True,
+              help="Take up lists that have lost more than half since the last start.")  # fmt: skip
 @click.option("--matches-file", type=OUTPUT,
               help="Append stored uploads that match a newer list to this file.")  # fmt: skip
 @click.option("--webhook-url", help="Send them to this URL.")

@@ -123,6 +123,10 @@ class StoredList:
         scheme: str | None = None,
         state: str | None = None,
         mapping: str | PathLike[str] | None = None,
+        id_column: str | None = None,
+        ids_from_hashes: bool = False,
+        ignore_columns: str | Sequence[str] = (),
+        ignore_unknown_columns: bool = False,
         strict: bool = False,
         full: bool = False,
         accept_shrink: bool = False,
@@ -143,7 +147,12 @@ class StoredList:
             scheme: Scheme of the file's categories, if the file names none.
             state: State of the rows that would match: `known_good` for an exclude list, `seed` for
                 leads.
-            mapping: TOML file that defines the columns of a CSV file.
+            mapping: TOML file that defines the columns of a CSV file. Without one, a column that is
+                not known refuses the file, and so does a missing column of ids.
+            id_column: The column of a CSV file that has the ids.
+            ids_from_hashes: Accept a CSV file without ids: a changed hash is then another entry.
+            ignore_columns: Columns of a CSV file to store as labels, without a meaning.
+            ignore_unknown_columns: Store all unknown columns of it as labels.
             strict: Refuse the file at the first unreadable row instead of quarantining the row.
             full: The file contains all entries of the source; others are withdrawn. It is refused
                 if more than a fifth of the source's entries would be withdrawn or stop matching, or
@@ -164,8 +173,13 @@ class StoredList:
         from screener.lists.importing import import_file as importing
         from screener.lists.importing.run import ImportSettings
 
-        check_texts(format=format, state=state)
-        options = build_options(Path(path), source, scheme, state, mapping)
+        check_texts(format=format, state=state, id_column=id_column)
+        ignored = (ignore_columns,) if isinstance(ignore_columns, str) else tuple(ignore_columns)
+        options = build_options(
+            Path(path), source, scheme, state, mapping, id_column=id_column,
+            ids_from_hashes=ids_from_hashes, ignore_columns=ignored,
+            ignore_unknown_columns=ignore_unknown_columns,
+        )  # fmt: skip
         key_path = None if key is None else Path(key)
         settings = ImportSettings(strict, full, accept_shrink, by, terms, key_path, group)
         return importing.import_file(

@@ -16,10 +16,10 @@ from PIL import Image
 from screener.errors import Busy, PolicyError, ScreenerError, WorkerError
 from screener.hashing.hash import KINDS, HashKind
 from screener.hashing.pdq import PDQ
-from screener.lists.hashlist import HashList
 from screener.scanning.pool import Pool
 from screener.screening.policy import Policy
 from screener.screening.screener import Screener
+from screener.service.accepted_lists import AcceptedLists
 from screener.service.access_log import AccessLog
 from screener.service.keys import Keys
 from screener.service.limits import Buffer
@@ -46,6 +46,7 @@ class Service:
         metrics: The counts.
         access_log: A line for each request.
         buffer: The memory for bodies.
+        accepted_lists: The counts last accepted of each list.
         reverse: The hashes of uploads, or None if none are stored.
 
     Raises:
@@ -58,8 +59,9 @@ class Service:
         self.keys = None if settings.keys is None else Keys.load(settings.keys)
         policy = Policy() if settings.policy is None else Policy.load(settings.policy)
         keeps = settings.keep_hashes is not None
+        self.accepted_lists = AcceptedLists(settings)
         screener = Screener(
-            [HashList.open(path, hugepages=settings.hugepages) for path in settings.lists],
+            list(map(self.accepted_lists.open, settings.lists)),
             policy=policy,
             extra_kinds=_choose_extra_kinds(settings),
         )
@@ -97,6 +99,7 @@ class Service:
         """Start the workers, and look for newer lists from now on. Raises WorkerError."""
         await asyncio.to_thread(self.screener.warm)
         await asyncio.to_thread(self.pool.__enter__)
+        await asyncio.to_thread(self.accepted_lists.store, self.screener.lists)
         if self.reverse is not None:
             self.reverse.start()
         self._tasks = [
@@ -144,6 +147,8 @@ class Service:
             problems.append("list_too_old")
         if not self._lists_open:
             problems.append("list_unavailable")
+        if self.accepted_lists.shrunk:
+            problems.append("list_shrunk")
         if not self._workers_work:
             problems.append("no_workers")
         return problems + [name for name, check in self.checks.items() if not check()]
@@ -171,9 +176,10 @@ class Service:
 
     def _change_lists(self, change: Callable[[Screener], Screener]) -> None:
         with self._changing:
-            newest = change(self.screener)
+            newest = self.accepted_lists.choose(self.screener, change(self.screener))
             if newest is not self.screener:
                 self.swap(newest)
+                self.accepted_lists.store(newest.lists)
 
     def swap(self, screener: Screener) -> None:
         """Match what comes from now on against another Screener.

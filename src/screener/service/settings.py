@@ -47,7 +47,9 @@ class Settings:
         hma_evidence: Let its file look-ups answer with matches by evidence too.
         keep_hashes: Days for which the hashes of uploads are stored, or None to store none.
         keep_weights: Store the weights of PDQs too, to match newer lists by evidence.
-        state: The folder of those hashes, and of events that wait for delivery.
+        state: The folder of those hashes, of events that wait for delivery, and of the counts of
+            lists that were last accepted; without it, these are in the folders of the lists.
+        accept_shrink: Take up lists at the start even if they have shrunk by more than half.
         matches_file: A file to which stored uploads that match newer lists are appended.
         webhook_url: A URL to which they are sent.
         webhook_secret: A file with the secrets that sign them.
@@ -83,6 +85,7 @@ class Settings:
     keep_hashes: float | None = None
     keep_weights: bool = False
     state: Path | None = None
+    accept_shrink: bool = False
     matches_file: Path | None = None
     webhook_url: str | None = None
     webhook_secret: Path | None = None
@@ -103,14 +106,13 @@ class Settings:
             )
 
     def _check_kept(self) -> None:
-        uses = (self.state, self.matches_file, self.webhook_url)
+        uses = (self.matches_file, self.webhook_url)
         if self.keep_hashes is None:
             if any(one is not None for one in uses) or self.keep_weights:
                 raise ServiceError(
-                    "a state folder, a file of matches and a webhook are for stored hashes: give"
-                    " --keep-hashes"
+                    "a file of matches and a webhook are for stored hashes: give --keep-hashes"
                 )
-        elif self.state is None or uses[1:] == (None, None):
+        elif self.state is None or uses == (None, None):
             raise ServiceError(
                 "--keep-hashes needs --state, and --matches-file or --webhook-url to report to"
             )

@@ -76,6 +76,10 @@ def test_mapping_names_the_kind_of_one_unnamed_column():
         ({"column": {}}, "unknown key"),
         ({"delimiter": "|", "columns": {}}, "delimiter"),
         ({"states": {"1": "good"}}, "unknown state"),
+        ({"columns": {"a": {"field": "md5", "date_format": "%d.%m.%Y"}}}, "column of times"),
+        ({"columns": {"a": {"field": "updated", "date_format": "%d.%m."}}}, "day, month and year"),
+        ({"columns": {"a": {"field": "updated", "date_format": "%Q"}}}, "day, month and year"),
+        ({"columns": {"a": {"field": "updated", "date_format": 1}}}, "must be text"),
         ({"columns": {"Hash": "md5", "hash ": "pdq"}}, "column 'hash ' is named twice"),
         ({"columns": {"s": {"field": "state", "gone": ["x"]}}}, "unknown state"),
     ],
@@ -92,7 +96,7 @@ def test_mapping_a_column_that_is_gone_is_told():
     for text in (f"ref,md5\nx,{MD5}\n", f"Ref;md5\nx;{MD5}\n"):
         refused(
             text,
-            "every column that the mapping names: no 'hash'$",
+            "no column 'Hash'; its columns are '[Rr]ef', 'md5'; correct the mapping$",
             mapping=mapping(columns=columns),
         )
 
@@ -111,11 +115,52 @@ def test_a_column_that_is_gone_and_is_named_by_a_hash_is_not_told():
     """No message has a text that may contain a hash."""
     columns = {MD5: "md5"}
     refused(
-        "ref,md5\nx,\n", "every column that the mapping names$", mapping=mapping(columns=columns)
+        "ref,md5\nx,\n", "no column a hidden name; its columns", mapping=mapping(columns=columns)
     )
 
 
 def test_mapping_of_another_format_is_told():
     """It must not be ignored."""
-    with pytest.raises(ListError, match="a mapping defines"):
+    with pytest.raises(ListError, match="a mapping and --id-column define"):
         read(f"pdq {MD5}\n", format="tx", mapping=mapping(columns={"hash": "md5"}))
+
+
+def test_a_delimiter_that_the_file_does_not_have():
+    """The message has the right one, or says which there may be."""
+    said = {"columns": {"Ref": "entry", "Hash": "md5"}}
+    refused(
+        f"Ref;Hash\nx;{MD5}\n", "separated by ';', and not by the mapping's delimiter ','",
+        mapping=mapping(delimiter=",", **said),
+    )  # fmt: skip
+    refused(f"Ref|Hash\nx|{MD5}\n", "by a comma, semicolon or tab", mapping=mapping(**said))
+
+
+def test_columns_that_a_mapping_does_not_name_refuse_the_file():
+    """With and without a header; a known name is no exception, but terms always count."""
+    said = mapping(columns={"Ref": "entry", "Hash": "md5"})
+    any_columns = {"ignore_unknown_columns": False}
+    refused(f"Ref,Hash,pdq\nx,{MD5},\n", "is called 'pdq'", mapping=said, **any_columns)
+    said_numbers = mapping(header=False, columns={"1": "entry", "2": "md5"})
+    refused(f"x,{MD5},out\n", "is called '3'", mapping=said_numbers, **any_columns)
+    (row,) = read(f"Ref,Hash,TLP\nx,{MD5},RED\n", mapping=said, **any_columns)
+    assert row.labels == {"TLP": "RED"}
+
+
+@pytest.mark.parametrize("count", [1, 200])
+def test_dates_have_the_format_of_the_mapping(count):
+    """One by one and in blocks; a day of another form is set aside, an empty cell is no date."""
+    said = mapping(
+        columns={
+            "id": "entry",
+            "md5": "md5",
+            "on": {"field": "updated", "date_format": "%d.%m.%Y"},
+            "to": {"field": "expires", "date_format": "%m/%d/%y %H:%M"},
+        }
+    )
+    text = "".join(f"{n},{MD5},03.02.2024,12/31/30 10:00\n" for n in range(count))
+    *rows, empty, bad = read(f"id,md5,on,to\n{text}a,{MD5},,\nb,{MD5},2024-02-03,\n", mapping=said)
+
+    assert {row.updated for row in rows} == {"2024-02-03"}
+    assert {row.labels["expires"] for row in rows} == {"2030-12-31T10:00:00"}
+    assert (empty.updated, empty.labels) == (None, {})
+    assert (bad.field, bad.reason) == ("date", "not of the form %d.%m.%Y")

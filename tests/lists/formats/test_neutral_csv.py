@@ -7,6 +7,7 @@ import io
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from list_values import ANY_COLUMNS
 
 from screener.errors import ListError
 from screener.lists.formats import csv_rows
@@ -34,7 +35,11 @@ SYN-0003,,{SHA256},,prohibited,,,,withdrawn
 def reader_of(data, source="demo", format="csv"):
     """A reader over text or bytes."""
     raw = data if isinstance(data, bytes) else data.encode()
-    return open_reader(Content(io.BytesIO(raw), "file.csv"), Options(source), format=format)
+    return open_reader(
+        Content(io.BytesIO(raw), "file.csv"),
+        Options(source, **ANY_COLUMNS),
+        format=format,
+    )
 
 
 def read(data, **settings):
@@ -305,7 +310,7 @@ def test_the_words_for_a_state(word, state):
 @pytest.mark.parametrize(
     ("line", "field", "reason"),
     [
-        (f"x,{MD5},50,perhaps", "state", "unknown state"),
+        (f"x,{MD5},50,perhaps", "state", "unknown state 'perhaps'; define it in a mapping file"),
         (f"x,{MD5},50", None, "wrong number of columns"),
         (f"x,{MD5},50,active,more", None, "wrong number of columns"),
         (f"x,{MD5}\0,50,active", None, "NUL byte"),
@@ -369,38 +374,6 @@ def test_a_column_of_hashes_may_say_so(name):
         read(f"pdq,{name}\n{PDQ},{PDQ}\n")
 
 
-def test_labels_that_look_like_hashes_are_told():
-    """Nothing is compared with them, and what kind they are of nobody said. Numbers, times, words
-    and hashes of other lengths do not look so; a name as long as a hash may be is not told.
-    """
-    header = f"id,md5,perceptual,Parent,number,note,sha512,empty,{'name' * 6}"
-    row = f"{MD5},{PDQ},{base64.b64encode(bytes(32)).decode()},{'1' * 32},abc,{'ab' * 64},,{MD5}"
-    reader = reader_of(f"{header}\nx,{row}\ny,{MD5},,,,,,,\n")
-    assert (len(list(reader)), len(reader.notes)) == (2, 1)
-
-    told = reader.notes[0]
-    assert told.startswith("3 columns kept as labels may hold hashes, which are not compared")
-    assert "not compared: perceptual, Parent;" in told
-    many = reader_of(f"id,md5{''.join(f',n{n}' for n in range(99))}\n" + f"x{f',{MD5}' * 100}\n")
-    assert (len(list(many)), len(many.unknown_columns)) == (1, 99)
-    assert "not compared: n0, n1, " in many.notes[0]
-    assert ", n19 and 79 more; name" in many.notes[0]
-    few = reader_of("id,md5,note\n" + f"x,{MD5},{MD5}\n" + f"y,{MD5},a word\n" * 2)
-    assert (len(list(few)), few.notes) == (3, ())
-
-
-@pytest.mark.parametrize("name", ["Deleted", "is_deleted", "should-delete", "ACTIVE", "Withdrawn"])
-def test_labels_that_look_like_a_state_are_told(name):
-    """A row that its source took back by a word of its own matches as before, which accuses."""
-    reader = reader_of(f"id,md5,{name},note\nx,{MD5},true,a\n")
-    (row,) = reader
-
-    assert (row.state, row.labels) == (State.CONFIRMED, {name: "true", "note": "a"})
-    assert len(reader.notes) == 1
-    assert f"may contain states, which are not applied: {name};" in reader.notes[0]
-    assert reader_of(f"id,md5,status\nx,{MD5},active\n").notes == ()
-
-
 def test_category_schemes_and_times():
     """A scheme column names the scheme; without one it is the operator's."""
     text = f"id,md5,category,category_scheme,updated_at\nx,{MD5},A,uk,2026-01-02\ny,{MD5},B,,\n"
@@ -410,17 +383,6 @@ def test_category_schemes_and_times():
     assert first.updated == "2026-01-02"
     assert second.categories == (Category("operator:demo", "B"),)
     assert second.updated is None
-
-
-def test_hashes_in_a_column_that_is_filled_late_are_told():
-    """As in a list whose pictures come first and whose videos have a column of their own."""
-    rows = [f"{number},{MD5},,x" for number in range(300)]
-    rows += [f"{number},,{MD5},x" for number in range(300, 302)]
-    reader = reader_of("\n".join(["id,md5,video fingerprint,note", *rows]))
-    list(reader)
-
-    (told,) = reader.notes
-    assert told.startswith("1 column kept as labels may hold hashes, which are not compared")
 
 
 def test_quoted_cells_run_over_lines():
@@ -696,3 +658,14 @@ def test_what_a_csv_writer_writes_reads_back(notes, delimiter):
     rows = good(out.getvalue().encode())
 
     assert [row.labels.get("note", "") for row in rows] == notes
+
+
+def test_states_that_are_many_long_or_a_hash_are_reported_without_their_words():
+    """A shifted file has a thousand of them, and a reason never has a hash."""
+    cells = [MD5, "x" * 41, *(f"word {number}" for number in range(30))]
+    text = "".join(f"{number},{MD5},{cell}\n" for number, cell in enumerate(cells))
+    reasons = [row.reason for row in read(f"id,md5,status\n{text}")]
+
+    assert reasons[:2] == ["unknown state"] * 2
+    assert reasons[2] == "unknown state 'word 0'; define it in a mapping file"
+    assert (len(set(reasons)), reasons[-1]) == (21, "unknown state")

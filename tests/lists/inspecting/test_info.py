@@ -14,7 +14,7 @@ def made(tmp_path, codes):
     file = tmp_path / "codes.csv"
     file.write_text("pdq\n" + "".join(f"{code.tobytes().hex()}\n" for code in codes))
     known = HashList.create(tmp_path / "known.list")
-    known.import_file(file)
+    known.import_file(file, ids_from_hashes=True)
     return known.refresh()
 
 

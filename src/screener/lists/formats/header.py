@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
+from functools import lru_cache
 
 from screener.errors import ListError
 from screener.hashing.hash import HashKind
@@ -11,6 +13,7 @@ from screener.lists.formats.cells import clean_cell, may_be_hash
 from screener.lists.formats.content import find_text_fault
 from screener.lists.formats.csv_rows import Delimiter, split_line
 from screener.lists.formats.kind_names import KIND_BY_NAME, fold_name
+from screener.lists.redaction import may_hold_hash
 from screener.lists.states import State
 
 STATES: Mapping[str, State] = {
@@ -41,6 +44,9 @@ class Header:
     states: Mapping[str, State] = field(default_factory=lambda: STATES)
     meaning_count: int = 0  # number of columns with a meaning
     names: tuple[str, ...] = ()  # folded names of all columns; empty without a header line
+    columns: tuple[str, ...] = ()  # names of all columns as written
+    unknown: tuple[str, ...] = ()  # label columns that neither this library nor a mapping names
+    dates: Mapping[int, str] = field(default_factory=dict)  # columns and their date formats
 
     def is_other_header(self, cells: list[str], column: int) -> bool:
         """Return whether a row is another header, as in concatenated files.
@@ -67,3 +73,34 @@ def split_names(line: str, delimiter: Delimiter) -> list[str] | None:
     while names and not names[-1]:
         names.pop()
     return None if not names or any(map(may_be_hash, names)) or find_text_fault(line) else names
+
+
+def name_columns(names: Iterable[str]) -> tuple[str, ...]:
+    """Return the names of columns: nameless ones have their number."""
+    return tuple(name or f"column {number}" for number, name in enumerate(names, 1))
+
+
+def same_name(first: str, second: str) -> bool:
+    """Return whether two names of columns are equal except for case and spaces around them."""
+    return clean_cell(first).casefold() == clean_cell(second).casefold()
+
+
+def show_names(names: Iterable[str]) -> str:
+    """Return the names of columns for a message; those that may contain a hash are hidden."""
+    return ", ".join("a hidden name" if may_hold_hash(name) else repr(name) for name in names)
+
+
+def describe_missing(missing: Iterable[str], columns: Sequence[str]) -> str:
+    """Return a message on columns that were named and do not exist."""
+    hint = "" if len(columns) > 1 else ": separate columns by a comma, semicolon or tab"
+    return f"it has no column {show_names(missing)}; its columns are {show_names(columns)}{hint}"
+
+
+@lru_cache(maxsize=4096)
+def read_date(cell: str, date_format: str) -> str:
+    """Return the date or time of a cell in ISO 8601; raise ValueError if it has another form."""
+    if not (text := clean_cell(cell)):
+        return ""
+    time = datetime.strptime(text, date_format)
+    has_hour = "%H" in date_format or "%I" in date_format
+    return time.isoformat() if has_hour else time.date().isoformat()

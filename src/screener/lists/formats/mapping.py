@@ -11,18 +11,19 @@
     Detail = "pdq_quality"
     Grade = { field = "category", scheme = "uk-sentencing-council" }
     Status = { field = "state", withdrawn = ["removed", "out"], confirmed = ["live"] }
-    Changed = "updated"
+    Changed = { field = "updated", date_format = "%d.%m.%Y" }    # default: ISO 8601
     Sharing = "tlp"                      # the row's own terms; "expires" and "redistribution" too
-    Notes = "drop"                       # not stored; unnamed columns become labels
+    Notes = "drop"                       # not stored; "label" stores a column as it is
 
-Case, quotes and spaces around column names do not matter. Every named column must exist, so that a
-renamed column cannot go unread.
+Case, quotes and spaces around column names do not matter. Every named column must exist, and every
+column must be named, so that a renamed or new column cannot go unread.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple, get_args
@@ -33,9 +34,16 @@ from screener.lists import terms
 from screener.lists.formats.cells import clean_cell
 from screener.lists.formats.content import Lines
 from screener.lists.formats.csv_rows import Delimiter, find_first_row
-from screener.lists.formats.header import STATES, Header, check_text, split_names
+from screener.lists.formats.header import (
+    STATES,
+    Header,
+    check_text,
+    describe_missing,
+    name_columns,
+    read_date,
+    split_names,
+)
 from screener.lists.formats.kind_names import fold_name
-from screener.lists.redaction import may_hold_hash
 from screener.lists.states import State
 from screener.system import files
 
@@ -45,6 +53,7 @@ _FIELD_NAMES.update(terms.LABELS)
 _FIELD_NAMES |= {f"{name}_quality" for name, kind in KINDS.items() if kind.perceptual}
 _FIELD_SYNONYMS = {"entry_id": "entry", "id": "entry", "status": "state", "updated_at": "updated"}
 _DELIMITER_BY_WORD: Mapping[str, Delimiter] = {",": ",", ";": ";", "\t": "\t", "tab": "\t"}
+_SAMPLE = datetime(2033, 11, 22)
 _SINGLE_FIELDS = {"entry", "state", "updated", "category_scheme", *terms.LABELS}
 
 
@@ -54,6 +63,8 @@ class Column(NamedTuple):
     field: str
     scheme: str | None = None
     states: Mapping[str, State] = MappingProxyType({})
+    date_format: str | None = None
+    name: str = ""  # as written
 
 
 @dataclass(frozen=True)
@@ -105,7 +116,7 @@ class ColumnMapping:
                     f"column {name!r} is named twice, in different case or with different spaces;"
                     " that is one column"
                 )
-            mapped[_fold_name(name)] = _parse_column(name, value)
+            mapped[_fold_name(name)] = _parse_column(name, value)._replace(name=name)
         _check_columns(mapped, header)
         states = {
             str(code): _parse_state(word) for code, word in _get_table(settings, "states").items()
@@ -132,18 +143,28 @@ class ColumnMapping:
             lines.put_back([first])
             return self._build_numbered_header(first[1])
         check_text(first[1])
-        missing_columns = set(self.columns)
-        for delimiter in (self.delimiter,) if self.delimiter else get_args(Delimiter):
-            names = split_names(first[1], delimiter)
-            missing = self.columns.keys() - map(_fold_name, names or ())
-            if names is not None and not missing:
-                return self._build_header(delimiter, names)
-            missing_columns = min(missing_columns, missing, key=len)
-        shown_names = ", ".join(
-            repr(name) for name in sorted(missing_columns) if not may_hold_hash(name)
-        )
-        suffix = f": no {shown_names}" if shown_names else ""
-        raise ListError(f"its header does not have every column that the mapping names{suffix}")
+        splits = {
+            delimiter: names
+            for delimiter in get_args(Delimiter)
+            if (names := split_names(first[1], delimiter)) is not None
+        }
+        missing = {
+            delimiter: self.columns.keys() - map(_fold_name, names)
+            for delimiter, names in splits.items()
+        }
+        if not missing:
+            raise ListError("its first line is not a header: quotes are open, or it has hashes")
+        best = min(missing, key=lambda one: (len(missing[one]), one != self.delimiter))
+        if self.delimiter not in (None, best):
+            raise ListError(
+                f"its columns are separated by {best!r}, and not by the mapping's delimiter"
+                f" {self.delimiter!r}; correct `delimiter`"
+            )
+        if missing[best]:
+            named = [column.name for name, column in self.columns.items() if name in missing[best]]
+            shown = describe_missing(named, name_columns(splits[best]))
+            raise ListError(f"{shown}; correct the mapping")
+        return self._build_header(best, splits[best])
 
     def _build_numbered_header(self, line: str) -> Header:
         delimiters: tuple[Delimiter, ...] = get_args(Delimiter)
@@ -187,6 +208,17 @@ class ColumnMapping:
             ),
             self._merge_states(),
             names=tuple(map(fold_name, names)) if self.header else (),
+            columns=name_columns(names),
+            unknown=tuple(
+                name
+                for name, index in labels
+                if _fold_name(names[index]) not in self.columns and terms.find_field(name) is None
+            ),
+            dates={
+                index: found.date_format
+                for index, name in enumerate(names)
+                if (found := self.columns.get(_fold_name(name))) and found.date_format
+            },
         )
 
     def _find_scheme(self, name: str) -> str | None:
@@ -239,6 +271,10 @@ def _parse_column(name: str, settings: object) -> Column:
         raise ListError(f"column {name!r} must mean one of: {', '.join(sorted(_FIELD_NAMES))}")
     scheme = _get_text(settings, "scheme")
     settings.pop("scheme", None)
+    date_format = _get_text(settings, "date_format")
+    settings.pop("date_format", None)
+    if date_format is not None:
+        _check_date_format(name, word, date_format)
     states: dict[str, State] = {}
     for key, values in settings.items():
         state = _parse_state(key.removesuffix("_values").replace("deleted", "withdrawn"))
@@ -246,7 +282,20 @@ def _parse_column(name: str, settings: object) -> Column:
             raise ListError(f"column {name!r}: {key} must be a list of words, in a state column")
         for value in values:
             states[_fold_name(str(value)).replace(" ", "_").replace("-", "_")] = state
-    return Column(word, scheme, states)
+    return Column(word, scheme, states, date_format)
+
+
+def _check_date_format(name: str, field: str, date_format: str) -> None:
+    if field not in ("updated", "expires"):
+        raise ListError(f"column {name!r}: date_format is for a column of times")
+    try:
+        is_date = read_date(f"{_SAMPLE:{date_format}}", date_format)[:10] == "2033-11-22"
+    except ValueError:
+        is_date = False
+    if not is_date:
+        raise ListError(
+            f'column {name!r}: date_format must have a day, month and year, as in "%d.%m.%Y"'
+        )
 
 
 def _check_columns(columns: Mapping[str, Column], header: bool) -> None:

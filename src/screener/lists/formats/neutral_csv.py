@@ -1,4 +1,4 @@
-"""The neutral CSV: a header names the kinds of hash, and other columns become labels.
+"""The neutral CSV: a header names the kinds of hash, the ids and other known columns.
 
 Columns recognised by name, without regard to case, spaces, hyphens and quotes:
 
@@ -11,21 +11,25 @@ Columns recognised by name, without regard to case, spaces, hyphens and quotes:
     tlp, share_level, expires, redistribution
                                labels that restrict redistribution: see `terms.parse_labels`
 
+A file with another column is refused, unless the operator ignores the column: it then becomes a
+label. So is a file without ids, unless the operator names their column or wants ids from hashes.
+
 The header shows the delimiter: a comma, semicolon or tab. A row that withdraws an entry by its id
 takes effect even if its hashes are damaged. `mapping.py` reads other columns.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import repeat
 from typing import cast, get_args
 
 import numpy as np
 
-from screener.errors import ListError, counted, some
+from screener.errors import ListError
 from screener.hashing.hash import KINDS, Hash
+from screener.lists import terms
 from screener.lists.formats.cells import (
     MAX_ENTRY_CHARS,
     QUALITY_CODES,
@@ -33,7 +37,6 @@ from screener.lists.formats.cells import (
     BadCell,
     clean_cell,
     find_id_fault,
-    is_hash_length,
     read_hash,
     read_quality,
 )
@@ -46,7 +49,16 @@ from screener.lists.formats.csv_rows import (
     find_first_row,
     is_before_header,
 )
-from screener.lists.formats.header import Header, check_text, split_names
+from screener.lists.formats.header import (
+    Header,
+    check_text,
+    describe_missing,
+    name_columns,
+    read_date,
+    same_name,
+    show_names,
+    split_names,
+)
 from screener.lists.formats.kind_names import KIND_BY_NAME, fold_name
 from screener.lists.formats.options import Options
 from screener.lists.redaction import may_hold_hash
@@ -58,8 +70,10 @@ NAME = "csv"
 # First characters of cells that may be empty. Checked first, since most cells begin with a digit.
 _EMPTY_STARTS = frozenset(f"={STRIPPED_CHARS}")
 _MAX_CACHED_CATEGORIES = 10_000
+_MAX_SHOWN_STATES = 20  # unknown states of a file that are reported with their words
+_MAX_STATE_CHARS = 40
 
-_ROLE_BY_NAME = {
+ROLE_BY_NAME = {
     **dict.fromkeys(("id", "entry", "entryid"), "entry"),
     **dict.fromkeys(("status", "state"), "state"),
     **dict.fromkeys(("updated", "updatedat"), "updated"),
@@ -69,12 +83,6 @@ _ROLE_BY_NAME = {
     **KIND_BY_NAME,
     **{f"{name}quality": f"{name}_quality" for name, kind in KINDS.items() if kind.perceptual},
 }
-# Column names that probably contain a state, in words that are not defined here.
-_STATE_LIKE_NAMES = frozenset(
-    ("deleted", "isdeleted", "shoulddelete", "withdrawn", "removed", "retracted", "revoked",
-     "disabled", "enabled", "active", "isactive", "inactive")
-)  # fmt: skip
-_JUDGED_CELLS = 100  # filled cells of a label column that are checked for hashes
 
 
 def _are_plain_ids(cells: Sequence[str]) -> bool:
@@ -107,7 +115,7 @@ def parse_header(line: str) -> Header | None:
 
 def has_meaning(name: str) -> bool:
     """Return whether a column of that name is not a label."""
-    return fold_name(name) in _ROLE_BY_NAME
+    return fold_name(name) in ROLE_BY_NAME
 
 
 def _parse_columns(line: str, delimiter: Delimiter) -> Header | None:
@@ -117,7 +125,7 @@ def _parse_columns(line: str, delimiter: Delimiter) -> Header | None:
     roles: dict[str, int] = {}
     labels: dict[str, int] = {}
     for column, name in enumerate(names):
-        role = _ROLE_BY_NAME.get(fold_name(name))
+        role = ROLE_BY_NAME.get(fold_name(name))
         columns, key = (labels, name or f"column {column + 1}") if role is None else (roles, role)
         if key in columns:
             raise ListError(
@@ -147,6 +155,7 @@ def _build_header(
         for role, column in roles.items()
         if role.endswith("_quality") and role.removesuffix("_quality") not in roles
     ]
+    unknown = tuple(name for name in labels if terms.find_field(name) is None)
     labels = labels | {names[column]: column for column in stray}
     category = roles.get("category")
     return Header(
@@ -160,13 +169,57 @@ def _build_header(
         () if category is None else ((category, None, roles.get("category_scheme")),),
         meaning_count=len(roles) - len(stray),
         names=tuple(map(fold_name, names)),
+        columns=name_columns(names),
+        unknown=unknown,
     )
+
+
+def _choose_columns(header: Header, options: Options) -> Header:
+    """Return the header with the operator's id column.
+
+    Raises ListError if a column is unknown and not ignored, or if no column has the ids.
+    """
+    for name in (*options.ignore_columns, *filter(None, (options.id_column,))):
+        if not any(same_name(name, label) for label, _ in header.labels):
+            raise ListError(
+                f"the column {show_names([name])} has a meaning already; a mapping can change it"
+                if any(same_name(name, column) for column in header.columns)
+                else describe_missing([name], header.columns)
+            )
+    if options.id_column is not None:
+        ids = [label for label in header.labels if same_name(options.id_column, label[0])]
+        if header.entry is not None or len(ids) > 1:
+            raise ListError("it has two columns of ids; write a mapping file that names one")
+        header = replace(
+            header,
+            entry=ids[0][1],
+            labels=tuple(label for label in header.labels if label not in ids),
+            unknown=tuple(name for name in header.unknown if name != ids[0][0]),
+        )
+    ignored = [clean_cell(name).casefold() for name in options.ignore_columns]
+    unknown = [name for name in header.unknown if name.casefold() not in ignored]
+    faults = []
+    if unknown and not options.ignore_unknown_columns:
+        faults.append(
+            f"no known or mapped column is called {show_names(unknown)}: give each a meaning in a"
+            " mapping file (`screener import FILE --mapping-template` prints one to start from), or"
+            " store them as labels alone with --ignore-columns NAME,... or --ignore-unknown-columns"
+        )
+    if header.entry is None and not options.ids_from_hashes:
+        faults.append(
+            "no column has the ids of the entries: name it with --id-column NAME or in a mapping;"
+            " if there are none, pass --ids-from-hashes (a changed hash is then another entry)"
+        )
+    if faults:
+        raise ListError("; ".join(faults))
+    return header
 
 
 class NeutralCsv:
     """The rows of a neutral CSV file, or of one whose columns a mapping defines."""
 
     unit = "line"
+    notes: tuple[str, ...] = ()
 
     def __init__(self, content: Content, options: Options) -> None:
         """Read the header; raise ListError if there is none."""
@@ -174,15 +227,13 @@ class NeutralCsv:
         self._file = content.name
         self._scheme = options.scheme or f"operator:{options.source}"
         try:
-            self._header = self._read_header(lines, options)
+            self._header = _choose_columns(self._read_header(lines, options), options)
         except ListError as error:
             raise ListError(f"{content.name}: {error}") from None
         self._rows = CsvRows(lines, delimiter=self._header.delimiter, width=self._header.width)
         self._category_cache: dict[tuple[str, str], tuple[Category, ...]] = {}
         self.unknown_columns = tuple(name for name, _ in self._header.labels)
-        self._unjudged_labels = set(self.unknown_columns)
-        self._filled_counts: Counter[str] = Counter()
-        self._hashlike_counts: Counter[str] = Counter()
+        self._unknown_states: set[str] = set()
 
     def _read_header(self, lines: Lines, options: Options) -> Header:
         if options.mapping is not None and options.mapping.columns:
@@ -200,7 +251,7 @@ class NeutralCsv:
     def __iter__(self) -> Iterator[Row | BadRow]:
         """Yield each row that is neither blank nor a comment, in order."""
         for part in self._rows:
-            yield part if isinstance(part, BadRow) else self._note_labels(self._parse_row(*part))
+            yield part if isinstance(part, BadRow) else self._parse_row(*part)
 
     def read_parts(self, max_rows: int) -> Iterator[Columns | Row | BadRow]:
         """Yield the same rows, plain ones as columns of up to `max_rows` rows."""
@@ -208,9 +259,7 @@ class NeutralCsv:
             if isinstance(part, Block):
                 yield from self._read_block(part)
             else:
-                yield (
-                    part if isinstance(part, BadRow) else self._note_labels(self._parse_row(*part))
-                )
+                yield part if isinstance(part, BadRow) else self._parse_row(*part)
 
     def _read_block(self, block: Block) -> Iterator[Columns | Row | BadRow]:
         columns, count = self._read_columns(block), len(block.columns[0])
@@ -224,11 +273,16 @@ class NeutralCsv:
             for number, cells in enumerate(
                 zip(*block.columns, strict=True), block.first_line_number
             ):
-                yield self._note_labels(self._parse_row(number, list(cells)))
+                yield self._parse_row(number, list(cells))
 
     def _read_columns(self, block: Block) -> Columns | None:
         """Return a block as columns, or None if one of its cells is not plain."""
-        header, cells = self._header, block.columns
+        header, cells = self._header, list(block.columns)
+        try:
+            for column, date_format in header.dates.items():
+                cells[column] = [read_date(cell, date_format) for cell in cells[column]]
+        except ValueError:
+            return None
         count = len(cells[0])
         hashes = self._read_hash_columns(block)
         if hashes is None:
@@ -252,8 +306,6 @@ class NeutralCsv:
             labels = [
                 {name: cell for name, cell in zip(names, row, strict=True) if cell} for row in rows
             ]
-            for row_labels in labels:
-                self._judge_labels(row_labels)
         updated: list[str | None] = [None] * count
         if header.updated is not None:
             updated = [clean_cell(cell) or None for cell in cells[header.updated]]
@@ -290,51 +342,6 @@ class NeutralCsv:
             return None
         return tuple(hash_columns)
 
-    def _note_labels(self, row: Row | BadRow) -> Row | BadRow:
-        if isinstance(row, Row):
-            self._judge_labels(row.labels)
-        return row
-
-    def _judge_labels(self, labels: Mapping[str, str]) -> None:
-        """Count how often each label is filled and looks like a hash, up to `_JUDGED_CELLS`."""
-        if self._unjudged_labels.isdisjoint(labels):
-            return
-        for name in self._unjudged_labels.intersection(labels):
-            cell = clean_cell(labels[name])
-            self._filled_counts[name] += bool(cell)
-            self._hashlike_counts[name] += is_hash_length(cell)
-            if self._filled_counts[name] == _JUDGED_CELLS:
-                self._unjudged_labels.discard(name)
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """Notes to the user on label columns that look like hashes or like a state.
-
-        Such hashes are not compared, and such a state withdraws nothing.
-        """
-        return tuple(self._list_notes())
-
-    def _list_notes(self) -> Iterator[str]:
-        hashes = [
-            name
-            for name in self.unknown_columns
-            if 0 < self._filled_counts[name] <= 2 * self._hashlike_counts[name]
-        ]
-        if hashes:
-            shown = some([name for name in hashes if not may_hold_hash(name)])
-            yield (
-                f"{counted(len(hashes), 'column')} kept as labels may hold hashes, which are not"
-                f" compared{shown and f': {shown}'}; name their kind in the header, as in `pdq`,"
-                " or use a mapping file"
-            )
-        states = [name for name in self.unknown_columns if fold_name(name) in _STATE_LIKE_NAMES]
-        if states:
-            yield (
-                "columns kept as labels may contain states, which are not applied:"
-                f" {some(states)}; name such a column `status`, or define its words in a"
-                " mapping file"
-            )
-
     def _parse_row(self, number: int, cells: list[str]) -> Row | BadRow:
         header = self._header
         entry = "" if header.entry is None else clean_cell(cells[header.entry])
@@ -345,8 +352,13 @@ class NeutralCsv:
         if header.state is not None:
             stated = self._parse_state(cells[header.state])
             if stated is None:
-                return BadRow(number, "state", "unknown state")
+                return BadRow(number, "state", self._describe_state(cells[header.state]))
             state = stated
+        for column, date_format in header.dates.items():
+            try:
+                cells[column] = read_date(cells[column], date_format)
+            except ValueError:
+                return BadRow(number, "date", f"not of the form {date_format}")
         hashes, faults = self._read_hashes(number, cells)
         row = Row(
             number,
@@ -370,6 +382,17 @@ class NeutralCsv:
             return state
         word = clean_cell(cell).casefold()
         return self._header.states.get(word.replace(" ", "_").replace("-", "_"))
+
+    def _describe_state(self, cell: str) -> str:
+        """Return a reason; with the word if it is short, no hash, and one of a few."""
+        word = clean_cell(cell)
+        if len(word) > _MAX_STATE_CHARS or may_hold_hash(word):
+            return "unknown state"
+        if len(self._unknown_states) < _MAX_SHOWN_STATES:
+            self._unknown_states.add(word)
+        if word not in self._unknown_states:
+            return "unknown state"
+        return f"unknown state {word!r}; define it in a mapping file"
 
     def _read_hashes(
         self, number: int, cells: list[str]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 from screener.arguments import check_line
 from screener.errors import ListError
@@ -23,6 +24,8 @@ class Options:
     `state`: the state of every row that would match: `known_good` for an exclude list, `seed` for
     leads.
     `mapping`: the columns of a contract's own CSV.
+    `id_column`, `ids_from_hashes`, `ignore_columns`, `ignore_unknown_columns`: see
+    `HashList.import_file`; for a CSV alone.
     `guessed`: whether `source` is the file's name because the operator named none.
     """
 
@@ -31,6 +34,10 @@ class Options:
     state: State | None = None
     mapping: ColumnMapping | None = None
     guessed: bool = False
+    id_column: str | None = None
+    ids_from_hashes: bool = False
+    ignore_columns: tuple[str, ...] = ()
+    ignore_unknown_columns: bool = False
 
     @property
     def mapping_names_columns(self) -> bool:
@@ -44,8 +51,12 @@ def build_options(
     scheme: str | None,
     state: str | None,
     mapping: str | PathLike[str] | None,
+    **columns: Any,
 ) -> Options:
-    """Return the options for the file at `path`; raise ListError if they are invalid."""
+    """Return the options for the file at `path`, with those of its columns.
+
+    Raises ListError if they are invalid.
+    """
     if state is not None and state not in _ALLOWED_STATES:
         raise ListError(f"state must be one of: {', '.join(_ALLOWED_STATES)}")
     if scheme is not None:
@@ -56,4 +67,5 @@ def build_options(
         None if state is None else State(state),
         None if mapping is None else ColumnMapping.load(Path(mapping)),
         guessed=source is None,
+        **columns,
     )

@@ -183,9 +183,10 @@ def _describe_unknown(content: Content, lines: list[str]) -> str:
         return tx_text.describe_untyped(content.name)
     return (
         f"{content.name} is in no known format ({', '.join(FORMATS)}): no header that names"
-        " a kind of hash, such as `id,pdq,md5,category`, and no `pdq VALUE` lines; for another CSV"
-        " write a mapping file, which defines its columns; a CSV of withdrawals alone needs an"
-        " empty column for a kind: `id,status,md5`"
+        " a kind of hash, such as `id,pdq,md5,category`, with a comma, semicolon or tab between the"
+        " names, and no `pdq VALUE` lines; for another CSV write a mapping file, which defines its"
+        " columns (`screener import FILE --mapping-template` prints one to start from); a CSV of"
+        " withdrawals alone needs an empty column for a kind: `id,status,md5`"
     )
 
 
@@ -197,9 +198,10 @@ def open_reader(content: Content, options: Options, *, format: str | None = None
     name = format or sniff(content, options)
     if name not in FORMATS:
         raise ListError(f"unknown format {name!r}; one of: {', '.join(FORMATS)}")
-    if options.mapping_names_columns and name != neutral_csv.NAME:
+    if (options.mapping_names_columns or options.id_column) and name != neutral_csv.NAME:
         raise ListError(
-            f"a mapping defines the columns of a CSV; the format {name} has its own columns"
+            "a mapping and --id-column define the columns of a CSV; the format"
+            f" {name} has its own columns"
         )
     reader = FORMATS[name](content, options)
     return (

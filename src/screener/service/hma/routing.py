@@ -131,7 +131,7 @@ async def _show_status(hma: Hma, _request: Request) -> Response:
     problems = hma.service.find_problems()
     if not problems:
         return answer_word("I-AM-ALIVE")
-    word = "INDEX-STALE" if problems == ["list_too_old"] else "INDEX-NOT-LOADED"
+    word = "INDEX-STALE" if set(problems) <= {"list_too_old", "list_shrunk"} else "INDEX-NOT-LOADED"
     return answer_word(word, 503)
 
 

@@ -80,6 +80,8 @@ async def give_opinion(service: Service, request: Request) -> Response:
     generation = await asyncio.to_thread(_record, hash_list, opinion)
     try:
         await service.refresh()
+        if name in service.accepted_lists.shrunk:
+            raise ListError("it has shrunk")
     except ScreenerError:
         raise Problem(
             503, "not_in_use", f"it is recorded in generation {generation}, which cannot be used"
