@@ -9,12 +9,14 @@ from functools import lru_cache
 
 from screener.errors import ListError
 from screener.hashing.hash import HashKind
+from screener.lists import terms
 from screener.lists.formats.cells import clean_cell, may_be_hash
 from screener.lists.formats.content import find_text_fault
 from screener.lists.formats.csv_rows import Delimiter, split_line
 from screener.lists.formats.kind_names import KIND_BY_NAME, fold_name
 from screener.lists.redaction import may_hold_hash
 from screener.lists.states import State
+from screener.lists.store import pixel_versions
 
 STATES: Mapping[str, State] = {
     "": State.CONFIRMED,
@@ -73,6 +75,11 @@ def split_names(line: str, delimiter: Delimiter) -> list[str] | None:
     while names and not names[-1]:
         names.pop()
     return None if not names or any(map(may_be_hash, names)) or find_text_fault(line) else names
+
+
+def is_known_label(name: str) -> bool:
+    """Return whether a label has a meaning: terms, or a version of the pixel pipeline."""
+    return name == pixel_versions.LABEL or terms.find_field(name) is not None
 
 
 def name_columns(names: Iterable[str]) -> tuple[str, ...]:

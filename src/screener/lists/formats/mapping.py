@@ -39,6 +39,7 @@ from screener.lists.formats.header import (
     Header,
     check_text,
     describe_missing,
+    is_known_label,
     name_columns,
     read_date,
     split_names,
@@ -212,7 +213,7 @@ class ColumnMapping:
             unknown=tuple(
                 name
                 for name, index in labels
-                if _fold_name(names[index]) not in self.columns and terms.find_field(name) is None
+                if _fold_name(names[index]) not in self.columns and not is_known_label(name)
             ),
             dates={
                 index: found.date_format

@@ -11,7 +11,7 @@ from screener.hashing.hash import KINDS
 from screener.lists import terms
 from screener.lists.formats.content import Content, Lines
 from screener.lists.formats.csv_rows import Delimiter, find_first_row, split_line
-from screener.lists.formats.header import check_text, split_names
+from screener.lists.formats.header import check_text, is_known_label, split_names
 from screener.lists.formats.kind_names import fold_name
 from screener.lists.formats.neutral_csv import ROLE_BY_NAME
 
@@ -45,7 +45,12 @@ def build_template(path: Path) -> str:
     if names is None:  # the first line has hashes
         settings.append("header = false")
         names = [str(number) for number in range(1, len(split_line(line, delimiter) or "?") + 1)]
-    meanings = [ROLE_BY_NAME.get(fold_name(name)) or terms.find_field(name) for name in names]
+    meanings = [
+        ROLE_BY_NAME.get(fold_name(name))
+        or terms.find_field(name)
+        or ("label" if is_known_label(name) else None)
+        for name in names
+    ]
     columns = [
         f"{json.dumps(name, ensure_ascii=False)} = {json.dumps(meaning or '?')}"
         for name, meaning in zip(names, meanings, strict=True)

@@ -10,6 +10,7 @@ Columns recognised by name, without regard to case, spaces, hyphens and quotes:
     updated, updated_at        the source's own time, stored as written
     tlp, share_level, expires, redistribution
                                labels that restrict redistribution: see `terms.parse_labels`
+    pixels                     the version of the pixel pipeline: see `pixel_versions`
 
 A file with another column is refused, unless the operator ignores the column: it then becomes a
 label. So is a file without ids, unless the operator names their column or wants ids from hashes.
@@ -29,7 +30,6 @@ import numpy as np
 
 from screener.errors import ListError
 from screener.hashing.hash import KINDS, Hash
-from screener.lists import terms
 from screener.lists.formats.cells import (
     MAX_ENTRY_CHARS,
     QUALITY_CODES,
@@ -53,6 +53,7 @@ from screener.lists.formats.header import (
     Header,
     check_text,
     describe_missing,
+    is_known_label,
     name_columns,
     read_date,
     same_name,
@@ -155,7 +156,7 @@ def _build_header(
         for role, column in roles.items()
         if role.endswith("_quality") and role.removesuffix("_quality") not in roles
     ]
-    unknown = tuple(name for name in labels if terms.find_field(name) is None)
+    unknown = tuple(name for name in labels if not is_known_label(name))
     labels = labels | {names[column]: column for column in stray}
     category = roles.get("category")
     return Header(
