@@ -167,6 +167,21 @@ def test_equals_the_reference_on_drawn_pictures(seed: int) -> None:
         assert our_orientations(pixels) == reference_orientations(pixels), pixels.shape
 
 
+@pytest.mark.parametrize("colour", [(0,), (1,), (130,), (255,), (1, 2, 3), (200, 90, 17)])
+@pytest.mark.parametrize("shape", [(97, 97), (64, 64), (150, 211), (700, 33)])
+def test_turns_of_blank_pictures_equal_the_reference(
+    colour: tuple[int, ...], shape: tuple[int, int]
+) -> None:
+    """Also of turned views of them, and with one other pixel."""
+    pixels = np.broadcast_to(np.uint8(colour), (*shape, len(colour))).copy().squeeze()
+    for _ in range(2):
+        assert our_orientations(pixels) == reference_orientations(pixels)
+        assert our_orientations(pixels.swapaxes(0, 1)) == reference_orientations(
+            np.ascontiguousarray(pixels.swapaxes(0, 1))
+        )
+        pixels[-1, -1] ^= 128
+
+
 def pictures(material: Path, pixels: range) -> Iterator[tuple[Path, Pixels]]:
     """Every grey and RGB picture of the reference material that has so many pixels and loads whole,
     bombs left alone.

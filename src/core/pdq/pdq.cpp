@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <cstring>
 #include <optional>
 #include <utility>
 
@@ -213,6 +214,25 @@ bool too_small(const Pixels& pixels) {
   return pixels.height < kSmallestSide || pixels.width < kSmallestSide;
 }
 
+bool is_blank(const Pixels& pixels) {
+  const auto row = [&](int64_t y) { return pixels.data + y * pixels.row_stride; };
+  const auto is_first = [&](const uint8_t* pixel) {
+    for (int k = 0; k < pixels.channels; ++k)
+      if (pixel[k * pixels.channel_stride] != pixels.data[k * pixels.channel_stride]) return false;
+    return true;
+  };
+  for (int64_t y = 0; y < pixels.height; ++y) {
+    if (y > 0 && pixels.dense()) {
+      if (std::memcmp(row(y), row(0), static_cast<size_t>(pixels.width * pixels.channels)) != 0)
+        return false;
+      continue;
+    }
+    for (int64_t x = 0; x < pixels.width; ++x)
+      if (!is_first(row(y) + x * pixels.column_stride)) return false;
+  }
+  return true;
+}
+
 }  // namespace
 
 PdqResult pdq_exact(const Pixels& pixels, const PdqKernel& kernel) {
@@ -242,7 +262,13 @@ PdqSketches pdq_sketches(const Pixels& pixels, const PdqKernel& kernel, int most
   Picture picture(pixels, kernel);
   if (!is_grid(pixels)) picture.sample(kTurns, kOrientations);
   if (samples) *samples = picture.upright();
-  for (size_t k = 0; k < kOrientations; ++k) sketches[k] = picture.sketch(kTurns[k], most);
+  // Turns of a blank picture are the same pixels, all of whose bits are in doubt.
+  const bool blank = is_blank(pixels), square = pixels.height == pixels.width;
+  for (size_t k = 0; k < kOrientations; ++k) {
+    size_t same = 0;
+    while (same < k && !square && kTurns[same].transposed != kTurns[k].transposed) ++same;
+    sketches[k] = blank && same < k ? sketches[same] : picture.sketch(kTurns[k], most);
+  }
   return sketches;
 }
 
