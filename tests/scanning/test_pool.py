@@ -378,6 +378,68 @@ def test_a_full_queue_refuses_at_once(engine, tmp_path, files):
         assert pool.screen(files["listed.jpg"]).verdict == Verdict.MATCH
 
 
+def test_costly_items_hold_one_of_two_workers(engine, tmp_path, files):
+    """The second waits for the first, and others pass it."""
+    first, second = (Held(tmp_path, name, costly=True) for name in ("first", "second"))
+    with Pool(engine, jobs=2) as pool, ThreadPoolExecutor(2) as threads:
+        waiting = [threads.submit(pool.screen, first.data)]
+        first.until_begun()
+        waiting.append(threads.submit(pool.screen, second.data))
+        until(lambda: pool._dispatcher._queue.waits)
+        for _ in range(3):
+            assert pool.screen(files["listed.jpg"]).verdict == Verdict.MATCH
+        assert not second.begun.exists()
+        first.release()
+        second.until_begun()
+        second.release()
+        assert [one.result(60).reason for one in waiting] == [Reason.UNDECODABLE] * 2
+
+
+def test_costly_items_alternate_with_others_on_one_worker(engine, tmp_path):
+    """Whoever came first."""
+    order = ("first", "costly1", "other1", "costly2", "other2")
+    held = {name: Held(tmp_path, name, costly="costly" in name) for name in order}
+    with Pool(engine, jobs=1) as pool, ThreadPoolExecutor(5) as threads:
+        waiting = []
+        for name in ("first", "other1", "other2", "costly1", "costly2"):
+            waiting.append(threads.submit(pool.screen, held[name].data))
+            until(lambda: pool._dispatcher._queue._taken == len(waiting))
+            held["first"].until_begun()
+        until(lambda: sum(map(len, pool._dispatcher._queue._lanes.values())) == 4)
+        for number, name in enumerate(order):
+            held[name].until_begun()
+            assert not any(held[later].begun.exists() for later in order[number + 1 :])
+            held[name].release()
+        for one in waiting:
+            one.result(60)
+
+
+def test_a_full_lane_refuses_costly_items_alone(engine, tmp_path, files):
+    """One key has half of the places."""
+    held = [Held(tmp_path, str(number), costly=True) for number in range(2)]
+
+    async def main(pool):
+        def screen(one, key):
+            return pool.ascreen_hashed(one.data, key=key)
+
+        tasks = [asyncio.create_task(screen(held[0], "a"))]
+        await asyncio.to_thread(held[0].until_begun)
+        with pytest.raises(Busy, match="of this key"):
+            await screen(held[1], "a")
+        tasks.append(asyncio.create_task(screen(held[1], "b")))
+        await asyncio.to_thread(until, lambda: pool._dispatcher._queue.waits)
+        with pytest.raises(Busy, match="2 costly items already"):
+            await pool.ascreen(held[0].data)
+        assert (await pool.ascreen(files["listed.jpg"])).verdict == Verdict.MATCH
+        for one in held:
+            one.release()
+        await asyncio.gather(*tasks)
+        await screen(held[0], "a")  # there are places again
+
+    with Pool(engine, jobs=2, queue=16) as pool:
+        asyncio.run(main(pool))
+
+
 def test_a_queue_counts_as_full_until_half_of_it_is_free(engine, tmp_path):
     """Else a pool that is always refilled would never say for how long."""
     with Pool(engine, jobs=1, queue=4) as pool, ThreadPoolExecutor(5) as threads:
@@ -428,7 +490,7 @@ def test_a_cancelled_item_gives_its_place_and_memory_back(engine, tmp_path, file
         waiting = [asyncio.create_task(pool.ascreen(second.data)) for _ in range(3)]
         reading = asyncio.create_task(pool.ascreen(io.BytesIO(second.data)))
         await asyncio.to_thread(until, lambda: pool._dispatcher._queue._taken == 5)
-        await asyncio.to_thread(until, lambda: len(pool._dispatcher._queue._waiting) == 4)
+        await asyncio.to_thread(until, lambda: len(pool._dispatcher._queue._lanes[False]) == 4)
         for task in (running, reading, *waiting):
             task.cancel()
         for task in (running, reading, *waiting):
@@ -466,7 +528,7 @@ def test_a_stream_that_is_read_when_its_task_is_cancelled_is_dropped(engine, tmp
     with Pool(engine, jobs=1, queue=4) as pool:
         asyncio.run(main(pool))
         assert pool.screen(files["listed.jpg"]).verdict == Verdict.MATCH
-        assert not pool._dispatcher._queue._waiting
+        assert not pool._dispatcher._queue.waits
 
 
 def test_close_waits_for_the_items_under_way(engine, tmp_path, files):

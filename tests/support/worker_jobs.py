@@ -4,6 +4,7 @@ import os
 import select
 import struct
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import ClassVar
@@ -57,6 +58,14 @@ class Hoarding:
         if "too" in target.path:
             bytearray(500 << 20)
         return target.path
+
+
+class Priority(Counting):
+    """A job that tells the priority of its thread."""
+
+    def run(self, target, budget, way):
+        """How nice it is to others."""
+        return {"nice": os.getpriority(os.PRIO_PROCESS, threading.get_native_id())}
 
 
 class Waiting(Counting):

@@ -8,6 +8,7 @@ import os
 import threading
 
 from screener.errors import MediaError, PoolClosed, ScreenerError, WorkerError
+from screener.media.image.structure import cost
 from screener.media.name import Name
 from screener.media.source import Item
 from screener.scanning.crews import Crews
@@ -35,6 +36,7 @@ class Dispatcher:
         self.process = os.getpid()
         self._crews = Crews(screener, jobs, exact=exact)
         self._queue = ItemQueue(jobs, queue)
+        self._most_costly = max(1, jobs // 2)  # under way
         self._running: dict[Task, PendingItem] = {}
         self._matcher = MatchThread(self._queue)
         self._aborting = False
@@ -48,19 +50,24 @@ class Dispatcher:
         """Whether no further item can be screened, because of an error or `close`."""
         return self._queue.ended
 
-    def reserve(self, label: Name, lists: frozenset[str] | None) -> PendingItem:
+    def reserve(
+        self, label: Name, lists: frozenset[str] | None, key: str | None = None
+    ) -> PendingItem:
         """Return a new item. Raises Busy if there is no place for it, PoolClosed after `close`."""
-        return self._queue.reserve(label, lists)
+        return self._queue.reserve(label, lists, key)
 
     def submit(self, pending: PendingItem, item: Item) -> None:
-        """Read or open an item, and queue it. Raises the error that ended the dispatcher."""
+        """Read or open an item, and queue it.
+
+        Raises Busy if there is no place for a costly one, and the error that ended the dispatcher.
+        """
         crew = self._crews.current
         pending.crew = crew
         opened = open_upload(item, crew.screener.hasher)
         if isinstance(opened, HashedInput):
             pending.hashed = opened
         else:
-            pending.upload = opened
+            pending.upload, pending.costly = opened, cost.is_costly(opened.path)
         self._queue.add(pending)
 
     def adopt(self, screener: Screener) -> None:
@@ -115,10 +122,14 @@ class Dispatcher:
         return self._aborting or self._queue.finished
 
     def _assign(self) -> None:
-        """Give each idle worker one waiting item, so that no item waits for a slow one."""
+        """Give each idle worker one waiting item, so that no item waits for a slow one.
+
+        Costly items hold at most half of the workers.
+        """
         crew = self._crews.current
         while (worker := crew.workers.idle()) is not None:
-            item = self._queue.take()
+            costly = sum(item.costly for item in self._running.values()) < self._most_costly
+            item = self._queue.take(costly=costly)
             if item is None or item.upload is None:
                 return
             item.crew = crew

@@ -20,6 +20,8 @@ from screener.screening.input.hash_item import HashedInput
 from screener.screening.input.hasher import HashMode
 from screener.screening.result import Result
 
+_COSTLY_DIVISOR = 8  # of the places for waiting items, one in so many may have a costly one
+
 
 class Outcome(NamedTuple):
     """An item's hashes, and its Result unless it was only hashed."""
@@ -35,22 +37,26 @@ class PendingItem:
     Attributes:
         label: The name that the caller gave.
         lists: The names of the lists to match it against; None for all.
+        key: Who sent it, to limit the costly items of each.
         upload: The item as a worker opens it.
         hashed: Its hashes, if the caller's thread made them.
         crew: The workers that hash it, or those at the time when its caller's thread did; unset
             before it is queued.
         hash_only: It is not matched.
+        costly: It may occupy a worker for long.
         seconds: The processor time of an earlier attempt.
     """
 
     label: Name
     lists: frozenset[str] | None = None
+    key: str | None = None
     future: Future[Outcome] = field(default_factory=Future)
     upload: Upload | None = None
     hashed: HashedInput | None = None
     crew: Crew = field(init=False)
     mode: HashMode = HashMode.NORMAL
     hash_only: bool = False
+    costly: bool = False
     seconds: float = 0.0
 
     def begin(self) -> bool:
@@ -90,19 +96,25 @@ class PendingItem:
 class ItemQueue:
     """Items that threads add, and that one thread takes.
 
-    An item occupies a place from `reserve` until its future is done. `descriptor` is readable if
+    An item occupies a place from `reserve` until its future is done. Costly items wait in a lane of
+    their own, which has an eighth of the places for waiting items. `descriptor` is readable if
     something was added since `take_hashed`, or if that thread was woken.
     """
 
     def __init__(self, jobs: int, queue: int) -> None:
         """Make an empty queue for `queue` items beside those that `jobs` workers have."""
         self._places = jobs + queue
+        self._costly_places = max(2, queue // _COSTLY_DIVISOR)
         self._half_free = self._places - (queue + 1) // 2
         # The garbage collector may close the queue in a thread that is in one of its methods.
         self._lock = threading.RLock()
         self._taken = 0  # places
         self._full_since: float | None = None
-        self._waiting: OrderedDict[PendingItem, None] = OrderedDict()
+        self._lanes: dict[bool, OrderedDict[PendingItem, None]] = {
+            costly: OrderedDict() for costly in (False, True)
+        }
+        self._costly: set[PendingItem] = set()  # those that have a place
+        self._took_costly = False  # the last one
         self._hashed: list[PendingItem] = []
         self._closing = False
         self._ended: ScreenerError | None = None
@@ -124,9 +136,11 @@ class ItemQueue:
     @property
     def waits(self) -> bool:
         """Whether an item waits for a worker."""
-        return bool(self._waiting)
+        return any(self._lanes.values())
 
-    def reserve(self, label: Name, lists: frozenset[str] | None = None) -> PendingItem:
+    def reserve(
+        self, label: Name, lists: frozenset[str] | None = None, key: str | None = None
+    ) -> PendingItem:
         """Return a new item. Raises Busy if all places are taken, PoolClosed after `close`."""
         with self._lock:
             if self._closing or self._ended is not None:
@@ -142,7 +156,7 @@ class ItemQueue:
             self._taken += 1
             if self._taken == self._places and self._full_since is None:
                 self._full_since = now
-        item = PendingItem(label, lists)
+        item = PendingItem(label, lists, key)
         item.future.add_done_callback(lambda _: self._release(item))
         return item
 
@@ -152,13 +166,17 @@ class ItemQueue:
             self._taken -= 1
             if self._taken <= self._half_free:
                 self._full_since = None
-            self._waiting.pop(item, None)
+            self._costly.discard(item)
+            self._lanes[item.costly].pop(item, None)
             if self._closing:
                 self._wake()
         item.close()
 
     def add(self, item: PendingItem) -> None:
-        """Add an item with its upload or hashes. Raises the error of `end` after that."""
+        """Add an item with its upload or hashes.
+
+        Raises Busy if there is no place for a costly one, and the error of `end` after that.
+        """
         with self._lock:
             if self._ended is not None:
                 raise self._ended
@@ -166,18 +184,39 @@ class ItemQueue:
                 item.close()
                 return
             if item.hashed is None:
-                self._waiting[item] = None
+                if item.costly:
+                    self._check_costly(item.key)
+                    self._costly.add(item)
+                self._lanes[item.costly][item] = None
             else:
                 self._hashed.append(item)
             self._wake()
 
-    def take(self) -> PendingItem | None:
-        """Take the first item that waits for a worker, or None."""
+    def _check_costly(self, key: str | None) -> None:
+        """Raise Busy if no costly item has a place. Those of one key have half of the places."""
+        same = sum(item.key == key for item in self._costly)
+        full = len(self._costly) >= self._costly_places
+        if full or (key is not None and same >= self._costly_places // 2):
+            whose = "" if full else " of this key"
+            raise Busy(
+                f"the pool has {len(self._costly) if full else same} costly items{whose} already:"
+                " try again later",
+                0.0,
+            )
+
+    def take(self, *, costly: bool) -> PendingItem | None:
+        """Take an item that waits for a worker, a costly one only if `costly`; or None.
+
+        If both kinds wait, they alternate.
+        """
         with self._lock:
-            while self._waiting:
-                item, _ = self._waiting.popitem(last=False)
-                if item.begin():
-                    return item
+            for kind in (False, True) if self._took_costly else (True, False):
+                lane = self._lanes[kind]
+                while lane and (costly or not kind):
+                    item, _ = lane.popitem(last=False)
+                    if item.begin():
+                        self._took_costly = kind
+                        return item
         return None
 
     def take_hashed(self) -> list[PendingItem]:
@@ -193,8 +232,8 @@ class ItemQueue:
         """Let items that were taken wait again, before all others."""
         with self._lock:
             for item in reversed(list(items)):
-                self._waiting[item] = None
-                self._waiting.move_to_end(item, last=False)
+                self._lanes[item.costly][item] = None
+                self._lanes[item.costly].move_to_end(item, last=False)
             self._wake()
 
     def close(self) -> None:
@@ -218,8 +257,9 @@ class ItemQueue:
         """Refuse all items with an error; return those that nobody has taken."""
         with self._lock:
             self._ended = error
-            items = [*self._waiting, *self._hashed]
-            self._waiting.clear()
+            items = [*self._lanes[False], *self._lanes[True], *self._hashed]
+            for lane in self._lanes.values():
+                lane.clear()
             self._hashed.clear()
             os.close(self.descriptor)
             os.close(self._waker)

@@ -37,6 +37,10 @@ class Pool:
     more than `memory` bytes. An exception says nothing about an item, which is then unscreened:
     screen it again.
 
+    An item that declares more than 33 megapixels, as width × height × frames, or is a video of more
+    than 8 MiB, is costly. Costly items hold at most half of the workers, and with one worker
+    alternate with others; an eighth of `queue` of them may be under way.
+
     Threads and tasks of asyncio may share a Pool. Workers start with the first item, or when a
     `with` block is entered. In a fork of the process, the Pool starts workers of its own.
 
@@ -115,7 +119,7 @@ class Pool:
             TypeError: If the item is of another type, or is an image that Pillow would decode in
                 this process.
             HashError: If an array has the wrong shape or numbers.
-            Busy: If the queue is full.
+            Busy: If the queue is full, or if the item is costly and as many are under way already.
             TimeoutError: If there is no Result in time. The item is unscreened.
             PoolClosed: If the pool was closed.
             WorkerError: If workers cannot be started.
@@ -158,22 +162,26 @@ class Pool:
         name: str | None = None,
         timeout: float | None = None,
         lists: Collection[str] | None = None,
+        key: str | None = None,
     ) -> tuple[Result, HashedInput]:
         """Return the Result of `ascreen` and the hashes that it was made from.
 
-        Those of a Pool that is `exact` can be stored in a HashCache.
+        Those of a Pool that is `exact` can be stored in a HashCache. `key` says who sent the item:
+        one key may have half of the places for costly items.
         """
         label, chosen = parse_name(name), None if lists is None else frozenset(lists)
-        outcome = await self._await_outcome(item, label, chosen, timeout, hash_only=False)
+        outcome = await self._await_outcome(item, label, chosen, timeout, key, hash_only=False)
         return _take_result(outcome), outcome.hashes
 
-    async def ahash(self, item: Item, *, timeout: float | None = None) -> HashedInput:
+    async def ahash(
+        self, item: Item, *, timeout: float | None = None, key: str | None = None
+    ) -> HashedInput:
         """Return an item's hashes, without bits in doubt and without matching them.
 
         They are of the kinds of the Screener. An item that could not be hashed completely has an
         `error`, as after `crashed` or `timeout`. Otherwise like `ascreen`.
         """
-        return (await self._await_outcome(item, Name(), None, timeout, hash_only=True)).hashes
+        return (await self._await_outcome(item, Name(), None, timeout, key, hash_only=True)).hashes
 
     async def _await_outcome(
         self,
@@ -181,6 +189,7 @@ class Pool:
         label: Name,
         lists: frozenset[str] | None,
         timeout: float | None,
+        key: str | None,
         *,
         hash_only: bool,
     ) -> Outcome:
@@ -188,7 +197,7 @@ class Pool:
         if self._find_dispatcher() is None:
             await asyncio.to_thread(self._start)
         dispatcher = self._start()
-        pending = dispatcher.reserve(label, lists)
+        pending = dispatcher.reserve(label, lists, key)
         if hash_only:
             pending.hash_only, pending.mode = True, HashMode.EXACT
         try:

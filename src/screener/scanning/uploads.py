@@ -77,9 +77,10 @@ def check_upload(item: object) -> None:
 
 def is_quick(item: Item) -> bool:
     """Return whether `open_upload` takes so little time that an event loop may wait for it."""
-    if isinstance(item, bytes | bytearray | memoryview):
-        return memoryview(item).nbytes <= _MAX_QUICK_BYTES
-    return isinstance(item, str | PathLike)
+    return (
+        isinstance(item, bytes | bytearray | memoryview)
+        and memoryview(item).nbytes <= _MAX_QUICK_BYTES
+    )
 
 
 def open_upload(item: Item, hasher: Hasher) -> Upload | HashedInput:

@@ -7,7 +7,8 @@ import threading
 import time
 
 import pytest
-from worker_jobs import Counting, Flooding, Waiting, first_done, until_begun, until_told
+from pool_accidents import COSTLY
+from worker_jobs import Counting, Flooding, Priority, Waiting, first_done, until_begun, until_told
 
 from screener import Policy, Reason
 from screener.errors import MediaError
@@ -42,6 +43,17 @@ def test_a_process_that_dies_while_it_tells_of_a_file_is_not_that_files_fault(at
     worker.kill()
 
     assert first_done(worker) == "much" * 2_000_000
+
+
+def test_costly_files_give_way_to_others(at_work, tmp_path):
+    """A costly one has a lower priority, and the next one that is not has the old one again."""
+    costly, other = tmp_path / "costly", tmp_path / "other"
+    costly.write_bytes(COSTLY)
+    other.touch()
+    worker = at_work(Priority(), costly)
+    lowered = first_done(worker)["nice"]
+    worker.take(Target(str(other)), None)
+    assert lowered > first_done(worker)["nice"]
 
 
 class Burning(Counting):

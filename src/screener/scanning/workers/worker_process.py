@@ -10,6 +10,7 @@ import math
 import os
 import pickle
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnContext
@@ -18,6 +19,7 @@ from typing import Any, Protocol, TypeVar, runtime_checkable
 from screener.errors import ShortOfMemory
 from screener.hashing.hash import HashKind
 from screener.media.archives.archive import Budget
+from screener.media.image.structure import cost
 from screener.media.name import name_of
 from screener.scanning.workers.clocks import Times
 from screener.scanning.workers.messages import (
@@ -34,6 +36,7 @@ from screener.screening.policy import Policy
 
 _CHUNK_BYTES = 1 << 16
 _MAX_GROUP = 16  # orders that are read ahead together
+_NICENESS = 10  # of costly items: others get ten times as much of a busy processor
 
 Outcome = TypeVar("Outcome", covariant=True)
 
@@ -189,7 +192,7 @@ def _answer(
     begin = Times.now() - before
     error = None
     try:
-        outcome = session.run(order.target, order.budget, order.mode)
+        outcome = _run(session, order)
     except MemoryError:
         if not fresh:
             return None
@@ -200,6 +203,17 @@ def _answer(
         return None
     spent = Times.now() - begin
     return Answer(order.number, outcome, spent.processor, spent.wall, error).to_wire()
+
+
+def _run(session: Session[Any], order: Order) -> Any:
+    """Run an order, a costly one of a Pool in a thread that yields to other programs.
+
+    A thread's priority can be lowered but not raised again, and neither can a process's.
+    """
+    if order.budget is not None or not cost.is_costly(order.target.path):
+        return session.run(order.target, order.budget, order.mode)
+    with ThreadPoolExecutor(1, initializer=os.nice, initargs=(_NICENESS,)) as thread:
+        return thread.submit(session.run, order.target, order.budget, order.mode).result()
 
 
 def _too_large(session: Session[Any], target: Target, memory: int) -> Any:

@@ -15,6 +15,7 @@ from screener.media.files.sniff import CONTAINERS
 from screener.screening.input.hash_item import HashedInput
 from screener.screening.result import Match, Reason, Result, Verdict
 from screener.screening.screener import Screener
+from screener.service.endpoint import CALLER
 from screener.service.hma.answers import HmaError
 from screener.service.hma.context import Hma
 from screener.service.hma.fetching import find_content_type
@@ -30,12 +31,13 @@ NOT_READY = "index not yet ready"
 
 @dataclass(frozen=True)
 class File:
-    """A file of a request, with its content type and signal type, and the form's other fields."""
+    """A file of a request: its types, the form's other fields, and the key that sent it."""
 
     content: bytes
     content_type: str
     signal_type: str
     fields: dict[str, str]
+    key: str | None
 
 
 @asynccontextmanager
@@ -62,7 +64,7 @@ async def receive_file(hma: Hma, request: Request) -> AsyncIterator[File]:
         }
         name = files[0].name or ""
         signal_type = select_types(name, request.query_params.get("types"))
-        yield File(files[0].content, name, signal_type, fields)
+        yield File(files[0].content, name, signal_type, fields, request.scope.get(CALLER))
 
 
 @asynccontextmanager
@@ -78,7 +80,7 @@ async def fetch_file(hma: Hma, request: Request) -> AsyncIterator[File]:
         account.take(len(fetched.content))
         content_type = query.get("content_type") or find_content_type(fetched.media_type)
         signal_type = select_types(content_type, query.get("types"))
-        yield File(fetched.content, content_type, signal_type, {})
+        yield File(fetched.content, content_type, signal_type, {}, request.scope.get(CALLER))
 
 
 async def compute_signal(hma: Hma, file: File) -> Hash:
@@ -153,7 +155,7 @@ def _decide(screener: Screener, hashed: HashedInput) -> tuple[Result, Result]:
 async def _hash(hma: Hma, file: File) -> HashedInput:
     hma.service.check()
     seconds = hma.service.settings.answer_seconds
-    return await hma.service.pool.ahash(file.content, timeout=seconds)
+    return await hma.service.pool.ahash(file.content, timeout=seconds, key=file.key)
 
 
 async def _digest(content: bytes) -> Hash:

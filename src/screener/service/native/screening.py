@@ -15,7 +15,7 @@ from starlette.responses import Response
 
 from screener.screening.input.hash_item import HashedInput
 from screener.screening.result import Result, Verdict
-from screener.service.endpoint import VERDICT
+from screener.service.endpoint import CALLER, VERDICT
 from screener.service.limits import Account, receive_upload, unless_gone
 from screener.service.native.multipart import is_multipart, parse_multipart
 from screener.service.problems import Problem, json_response
@@ -107,7 +107,9 @@ async def _screen_body(service: Service, request: Request) -> list[Result]:
                 ids = [secrets.token_hex(16) for _ in files]
             if ids:
                 files = [(name, content) for name, (_, content) in zip(ids, files, strict=True)]
-            screened = await unless_gone(request, _screen_files(service, files, lists))
+            screened = await unless_gone(
+                request, _screen_files(service, files, lists, request.scope.get(CALLER))
+            )
             if files[0][1] is body and isinstance(body, FileIO):  # of which a Result has no size
                 (result, hashed), size = screened[0], os.fstat(body.fileno()).st_size
                 screened = [(replace(result, bytes=size), hashed)]
@@ -146,12 +148,15 @@ def _find_files(
 
 
 async def _screen_files(
-    service: Service, files: list[tuple[str | None, bytes | FileIO]], lists: frozenset[str] | None
+    service: Service,
+    files: list[tuple[str | None, bytes | FileIO]],
+    lists: frozenset[str] | None,
+    key: str | None,
 ) -> list[tuple[Result, HashedInput]]:
     seconds = service.settings.answer_seconds
     tasks = [
         asyncio.ensure_future(
-            service.pool.ascreen_hashed(content, name=name, timeout=seconds, lists=lists)
+            service.pool.ascreen_hashed(content, name=name, timeout=seconds, lists=lists, key=key)
         )
         for name, content in files
     ]
