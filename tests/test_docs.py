@@ -30,7 +30,8 @@ def python_blocks(page: str) -> list[str]:
 def first_shell_block(page: str) -> list[str]:
     """The commands of a page's first block without a language."""
     text = (ROOT / page).read_text(encoding="utf-8")
-    block = re.search(r"^```\n(.*?)^```$", text, re.DOTALL | re.MULTILINE).group(1)
+    blocks = re.findall(r"^```(\w*)\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    block = next(content for language, content in blocks if not language)
     return [line for line in block.splitlines() if line.strip()]
 
 
@@ -217,12 +218,24 @@ def test_the_commands_for_keeping_lists_work_one_after_the_other(tmp_path, monke
     assert capsys.readouterr().out == "True\n"
 
 
+def test_a_list_of_ones_own_finds_the_picture_as_the_page_shows(tmp_path, monkeypatch):
+    """The first block of docs/lists.md."""
+    monkeypatch.chdir(tmp_path)
+    Path("photo.jpg").write_bytes((ROOT / "fixtures/images/kiosk-mirrored.jpg").read_bytes())
+    names = {}
+
+    exec(compile(python_blocks("docs/lists.md")[0], "docs/lists.md", "exec"), names)
+
+    matches = Screener(names["own"].refresh()).screen("photo.jpg").matches
+    assert [(match.source, match.entry) for match in matches] == [("our team", "case-17")]
+
+
 def test_a_list_is_kept_from_python_as_the_page_shows(tmp_path, monkeypatch, capsys):
     """The block of docs/lists.md imports the fixtures' list, tells what came of it, and exports."""
     monkeypatch.chdir(tmp_path)
     Path("known.csv").write_bytes((ROOT / "fixtures/known.csv").read_bytes())
 
-    exec(compile(python_blocks("docs/lists.md")[0], "docs/lists.md", "exec"), {})
+    exec(compile(python_blocks("docs/lists.md")[1], "docs/lists.md", "exec"), {})
 
     assert capsys.readouterr().out == "8 1 {'wrong length': 1}\n"
     copied = Path("copy.csv").read_text(encoding="utf-8").splitlines()

@@ -146,7 +146,6 @@ def calls(known, out):
     yield ("rollback", known, "--to", "1", *who), {}
     yield ("rollback", known, "--to", "99", *who), {}
     yield ("compact", known), {}
-    yield ("upgrade", known), {}
     yield ("purge", known, "--source", "none", *who, "--yes"), {}
     yield ("purge", known, "--source", "mine", *who, "--yes"), {}
     yield ("log", known), {}

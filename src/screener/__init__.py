@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from screener.index.segments import SegmentedIndex
     from screener.lists.exporting.bloom_filter import EdgeFilter
     from screener.lists.hashlist import HashList
+    from screener.lists.store.records import NewRecord
     from screener.lists.terms import Terms
     from screener.reporting import audit, output
     from screener.scanning.cache.hash_cache import HashCache
@@ -32,6 +33,7 @@ __all__ = [
     "HashKind",
     "HashList",
     "Match",
+    "NewRecord",
     "Policy",
     "Pool",
     "Reason",
@@ -56,6 +58,7 @@ _MODULES = {
     "HashKind": "hashing.hash",
     "HashList": "lists.hashlist",
     "Match": "screening.result",
+    "NewRecord": "lists.store.records",
     "Policy": "screening.policy",
     "Pool": "scanning.pool",
     "Reason": "screening.result",

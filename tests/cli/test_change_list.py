@@ -2,10 +2,8 @@
 
 import io
 import json
-import sqlite3
 import subprocess
 import sys
-from contextlib import closing
 from itertools import cycle
 
 import pytest
@@ -213,20 +211,6 @@ def test_purge_asks_and_counts_what_it_erased(known):
     assert (last["what"], last["by"]) == ("purge", "ann")
     assert "contract ended" in last["note"]
     assert "nothing of the source 'a'" in refused(*call, "--yes")
-
-
-def test_a_list_of_an_older_format_is_refused_with_the_upgrade_command(known):
-    """By every command on a list."""
-    with closing(sqlite3.connect(known / "records.sqlite")) as connection, connection:
-        connection.execute("UPDATE meta SET value = '1' WHERE name = 'format'")
-    who = ("--by", "ann", "--reason", "x")
-    for call in (
-        ("show", known, "a1"), ("log", known), ("quarantine", known), ("terms", known),
-        ("opinion", known, "a2", "--state", "disputed", *who), ("info", known),
-        ("rollback", known, "--to", 1, *who), ("purge", known, "--source", "a", *who, "--yes"),
-        ("export", known, "--format", "csv", "-o", known.parent / "o"), ("compact", known),
-    ):  # fmt: skip
-        assert f"`screener upgrade {known}`" in refused(*call)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,6 @@ from dataclasses import replace
 from hotline_case import (
     illegal,
     listed,
-    make_desk,
     make_list,
     report_of,
     take,
@@ -15,8 +14,6 @@ from hotline_case import (
 from screener import Screener
 from screener.hashing.hash import KINDS, Hash
 from screener.hashing.vpdq_value import VideoFrame, pack_vpdq, vpdq_frames
-from screener.hotline import own_list
-from screener.hotline.desk import Desk
 from screener.hotline.model.report import Item
 from screener.lists.store import repeated_values
 from screener.screening.input.located_hash import LocatedHash
@@ -111,29 +108,3 @@ def test_a_video_with_huge_times_is_listed_by_the_frames_that_fit(desk):
     assert desk.backlog.records == []
     (shown,) = desk.own_list.show(f"{taken.case}/report-1", values=True)
     assert [one.kind for one in shown.hashes] == ["vpdq"]
-
-
-def test_a_value_that_cannot_be_listed_stays_in_the_backlog(tmp_path, items, monkeypatch):
-    """The rest of its record is listed; it is retried until it fits."""
-    frames = [VideoFrame(-1, float(n), 90, bytes(32)) for n in range(9_000)]
-    hashes = (Hash(KINDS["vpdq"], pack_vpdq(frames)), Hash.parse("md5", "ab" * 16))
-    item = Item("video/mp4", True, tuple(map(LocatedHash, hashes)))
-    desk = make_desk(tmp_path / "hotline")
-    with monkeypatch.context() as patched:
-        patched.setattr(own_list, "_fit_video", lambda one: one)
-        large, small = take(desk, report_of(item), report_of(items["picture"]))
-        for again in (desk, Desk.open(desk.folder)):
-            ((entry, why),) = again.backlog.records
-            assert entry == f"{large.case}/report-1"
-            assert "vpdq: too long for a line" in why
-            for one, kinds in (
-                (large, {"md5"}),
-                (small, {each.kind.name for each in items["picture"].upright_hashes}),
-            ):
-                (shown,) = again.own_list.show(f"{one.case}/report-1")
-                assert {found.kind for found in shown.hashes} == kinds
-
-    again = Desk.open(desk.folder)
-    assert again.backlog.records == []
-    (shown,) = again.own_list.show(f"{large.case}/report-1")
-    assert {found.kind for found in shown.hashes} == {"md5", "vpdq"}

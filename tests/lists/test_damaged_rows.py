@@ -68,7 +68,7 @@ DAMAGE = {
         HashList.refresh,
         "2",
     ),
-    "no counts": ("UPDATE generations SET states = '[]'", HashList.log, "generations, number 0"),
+    "no counts": ("UPDATE generations SET counts = '{}]'", HashList.log, "generations, number 0"),
     "an import's counts": (
         "UPDATE imports SET counts = ''",
         HashList.info,

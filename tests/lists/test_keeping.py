@@ -15,9 +15,9 @@ from paths import REPOSITORY
 from screener import Policy, Screener
 from screener.errors import ListError
 from screener.hashing.hash import Hash
-from screener.lists.importing import versions, writer
+from screener.lists.importing import writer
 from screener.lists.states import State, resolve_state
-from screener.lists.store import match_counts, version_counts
+from screener.lists.store import match_counts
 from screener.lists.terms import Terms
 
 # --- opinions
@@ -504,7 +504,7 @@ def test_trap_a_full_list_that_names_little_holds_little_at_once(known, put, mon
     put("id,md5\n" + "".join(f"e{n},{value(n)}\n" for n in range(300)))
     put(f"id,md5\nx,{value(-1)}\n", source="another")
     put(f"id,md5,note\ne7,{value(7)},new\nlast,{value(-2)},\n")
-    monkeypatch.setattr(versions, "_WITHDRAWAL_BATCH", 20)
+    monkeypatch.setattr(writer, "_MAX_QUEUED", 20)
     monkeypatch.setattr(writer.Writer, "flush", watched)
 
     report = put(f"id,md5\ne150,{value(150)}\n", full=True, accept_shrink=True)
@@ -519,23 +519,11 @@ def _report(put, rows, **said):
     return put("id,md5,status,category,category_scheme\n" + rows, **said).conflicting
 
 
-WAYS = {
-    "one by one": (20_000, True),
-    "all there ever was": (0, True),
-    "what is current": (0, False),
-}
-
-
-def test_entries_that_say_otherwise_of_one_hash_are_counted(put, monkeypatch):
+def test_entries_that_say_otherwise_of_one_hash_are_counted(put):
     """They differ in state or in category of one scheme. Equal ones, other schemes, missing
     categories and withdrawn ones do not count, whatever their number.
     """
-    for listed, (way, (few, short)) in enumerate(WAYS.items()):
-        monkeypatch.setattr(
-            version_counts.VersionCounts, "favours_lookup", lambda *_, few=few, **__: few
-        )
-        monkeypatch.setattr(version_counts.VersionCounts, "is_mostly_current", short)
-        own = way
+    for listed, own in enumerate(("once", "again")):
         one, two, three, four, five = (value(10 * listed + n) for n in range(5))
         rows = [
             f"a{own},{one},,A,uk", f"b{own},{two},,A,uk", f"c{own},{three},,,",

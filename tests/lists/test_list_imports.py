@@ -6,7 +6,7 @@ import re
 import time
 
 import pytest
-from list_values import codes, hits, value
+from list_values import ANY_COLUMNS, codes, hits, value
 
 from screener.errors import ListError
 from screener.lists.hashlist import HashList
@@ -21,7 +21,7 @@ def put(known, tmp_path):
     def put(text, name="demo.csv", **settings):
         file = tmp_path / name
         file.write_text(text, encoding="utf-8")
-        return known.import_file(file, **settings)
+        return known.import_file(file, **ANY_COLUMNS | settings)
 
     return put
 

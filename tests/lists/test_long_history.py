@@ -12,7 +12,7 @@ from list_values import putting, value
 from screener import HashList, Screener
 from screener.errors import ListError
 from screener.hashing.hash import Hash
-from screener.lists.store import match_counts, repeated_values, version_counts
+from screener.lists.store import match_counts, repeated_values
 
 ROWS = 60
 FEW, MANY = 3, 12  # deliveries
@@ -37,12 +37,7 @@ QUESTIONS = {
     "an opinion": lambda one, put, out: one.give_opinion(
         "e1", state="disputed", by="ann", reason="x"
     ),
-    "all rows anew": lambda one, put, out: put(rows("x"), full=True),
-    "half of them": lambda one, put, out: put(
-        rows("x", range(0, ROWS, 2)), full=True, accept_shrink=True
-    ),
-    "all of another source": lambda one, put, out: put(rows("x"), source="another"),
-    "rollback": lambda one, put, out: one.rollback(one.generation),
+    "one row anew": lambda one, put, out: put(rows("x", range(1))),
 }
 
 
@@ -75,9 +70,6 @@ def test_no_question_goes_through_what_was_said_long_ago(known, put, tmp_path, s
     """Nor does an import: of a list that lives for years, each delivery of which makes all of its
     rows anew. It takes what it took when the list was young.
     """
-    monkeypatch.setattr(
-        version_counts, "_MIN_LOOKUPS", 0
-    )  # small as it is, it is treated as a large one
     put(f"id,md5\nquiet,{value('quiet')}\n", source="another that said one thing once")
     costs = []
     for deliveries in (FEW, MANY):
@@ -190,26 +182,6 @@ def test_a_list_of_which_nothing_can_match_is_not_searched_for_what_does(known, 
     assert not one.can_match("md5")
 
 
-def test_a_list_of_an_older_version_has_the_index_from_its_next_change_on(known, put):
-    """Until then it is read as it is, whatever is asked; what it says is the same."""
-    put(rows(1))
-    put(rows(2, range(3)))
-    with closing(sqlite3.connect(known.path / "records.sqlite")) as connection:
-        connection.execute("DROP INDEX records_by_end")
-        one = known.refresh()
-        before = one.info().states, one.show("e1"), one.verify(seed=1).damage
-        assert "records_by_end" not in _indexes(connection)
-
-        one.give_opinion("e2", state="disputed", by="ann", reason="x")
-
-        assert "records_by_end" in _indexes(connection)
-    assert before == (one.info().states, one.show("e1"), one.verify(seed=1).damage)
-
-
-def _indexes(connection):
-    return {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
-
-
 ENTRIES = [f"e{n}" for n in range(12)]
 SAID = ["", "", "", "", "disputed", "seed", "known_good", "withdrawn"]
 
@@ -237,14 +209,11 @@ def held(one):
     return records, dict(one.refresh().kinds), one.refresh().verify(seed=1).damage
 
 
-@pytest.mark.parametrize(("seed", "listed"), [(1, 20_000), (2, 0)])
-def test_after_a_full_list_nothing_of_the_past_is_seen(
-    known, put, tmp_path, monkeypatch, seed, listed
-):
+@pytest.mark.parametrize("seed", [1, 2])
+def test_after_a_full_list_nothing_of_the_past_is_seen(known, put, tmp_path, monkeypatch, seed):
     """Imports, rollbacks and merged files before it: a list that has whole and newest files of all
     of its sources holds what one holds that never had others, and compares the same of it.
     """
-    monkeypatch.setattr(version_counts, "_MIN_LOOKUPS", listed)
     monkeypatch.setattr(repeated_values, "MIN_FILES", 3)
     rng, days = random.Random(seed), ["", "", "2021-01-01", "2022-01-01", "2023-01-01", "?"]
     for day in range(16):

@@ -69,8 +69,8 @@ def test_after_a_purge_nothing_of_a_value_is_left_wherever_it_stood(tmp_path):
         assert traces(one.path, values) == []
     assert traces(one.path, [raw("e7", "md5")]) != []
     notes = [(x.what, x.note) for x in one.refresh().log() if x.what in ("opinion", "release")]
-    assert ("release", "pdq of o2: x") in notes
-    assert ("opinion", "other/o1: disputed: x") in notes
+    assert ("release", "pdq: x") in notes
+    assert ("opinion", "disputed: x") in notes
     assert reader.kinds["md5"] == len(names)  # until it is refreshed
     assert sum(x.counts["added"] for x in one.log() if x.source == "mine") == len(names)
 

@@ -71,11 +71,9 @@ def test_a_list_that_is_made_anew_at_its_path_clears_nobody(tmp_path):
 
 
 def test_a_copy_of_a_list_in_its_place_is_the_same_list(tmp_path):
-    """Also of a later generation; a list without an id stays the same when a writer adds one."""
+    """Also of a later generation."""
     path = tmp_path / "known.list"
     held = made(path, ONE)
-    with closing(sqlite3.connect(path / "records.sqlite")) as connection, connection:
-        connection.execute("DELETE FROM meta WHERE name = 'id'")
     engine = Screener(HashList.open(path))
 
     made(path.with_name("source.list"), TWO)

@@ -56,7 +56,7 @@ def by_entry(rows):
 
 def joined(rows):
     """Rows by entry, in the form that is stored."""
-    return {name: to_version(row).fingerprint for name, row in by_entry(rows).items()}
+    return {name: to_version(row).digest for name, row in by_entry(rows).items()}
 
 
 def as_entry(name, row):

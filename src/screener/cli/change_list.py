@@ -1,4 +1,4 @@
-"""Commands that change a list: terms, opinion, quarantine, rollback, purge, compact, upgrade."""
+"""Commands that change a list: terms, opinion, quarantine, rollback, purge, compact."""
 
 from __future__ import annotations
 
@@ -25,7 +25,6 @@ from screener.cli.options import (
 )
 from screener.errors import counted
 from screener.lists.hashlist import HashList
-from screener.lists.store import upgrade as list_upgrade
 
 
 @click.command()
@@ -210,13 +209,4 @@ def compact(path: Path) -> int:
     return 0
 
 
-@click.command()
-@LIST
-def upgrade(path: Path) -> int:
-    """Convert a list of an older version to this version's format."""
-    changed = list_upgrade.upgrade(path)
-    click.echo("upgraded" if changed else "the list has this version's format already", err=True)
-    return 0
-
-
-COMMANDS = (terms, opinion, quarantine, rollback, purge, compact, upgrade)
+COMMANDS = (terms, opinion, quarantine, rollback, purge, compact)

@@ -285,7 +285,8 @@ def print_log(console: Console, entries: Iterable[LogEntry]) -> None:
 
 def _format_import(entry: LogEntry) -> str:
     if entry.counts is None:
-        return entry.note or ""
+        about = "/".join(filter(None, (entry.source, entry.entry)))
+        return ": ".join(filter(None, (about, entry.note)))
     counts = [
         counted(entry.counts[name], *_COUNT_NOUNS.get(name, (name, name)))
         for name in COUNT_FIELDS

@@ -5,10 +5,6 @@ It is written from the casebook after each commit. Writing an entry twice is har
 
 from __future__ import annotations
 
-import contextlib
-import io
-import os
-import secrets
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -21,20 +17,16 @@ from screener.hashing.vpdq_value import pack_vpdq, vpdq_frames
 from screener.hotline.casebook import case_database, casebook
 from screener.hotline.casebook.intake import CONFIRMED_SOURCE, REPORTS_SOURCE
 from screener.hotline.language.sentence import mark
-from screener.lists.exporting.writers import neutral_csv
-from screener.lists.exporting.writers.entry import Entry, Listed, Tally, Wants
 from screener.lists.hashlist import HashList
 from screener.lists.states import State
 from screener.lists.store import database as lists
 from screener.lists.store import source_terms, transaction
-from screener.lists.store.repeated_values import REPEATED
+from screener.lists.store.records import NewRecord
 from screener.lists.terms import LABELS, Terms
-from screener.system.files import open_private
 from screener.system.locks import lock_file
 
 FOLDER_NAME = "hotline.list"
 _MAX_VIDEO_LENGTH = 500_000  # characters of a value; the list's format allows a few more
-_TEMPORARY_PREFIX = ".entries-"  # name prefix of files to import
 UnlistedRecord = tuple[str, str]  # a record that cannot be listed, and the reason
 # Hashes of reporters are unchecked, so they are never passed on.
 _UNCHECKED_TERMS = Terms(tlp="RED", redistribution=False)
@@ -151,48 +143,9 @@ def _read_pending(connection: sqlite3.Connection, source: str) -> list[_PendingR
 
 
 def _import(folder: Path, source: str, records: Sequence[_PendingRecord], terms: Terms) -> None:
-    out, tally = io.StringIO(newline=""), Tally()
-    neutral_csv.write(out, [_to_entry(source, record) for record in records], tally, Wants())
-    file = folder / f"{_TEMPORARY_PREFIX}{secrets.token_hex(8)}.csv"
-    try:
-        descriptor = open_private(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY)
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as stream:
-            stream.write(out.getvalue())
-        imported = HashList.open(folder / FOLDER_NAME).import_file(
-            file, source=source, format=neutral_csv.NAME, by=records[-1].by, terms=terms
-        )
-        hash_list = HashList.open(folder / FOLDER_NAME)
-        for record in records:
-            if record.state is not State.WITHDRAWN:
-                _release_repeated_values(hash_list, source, record)
-    finally:
-        with contextlib.suppress(OSError):
-            file.unlink()
-    left_out = [*tally.left_out, *imported.quarantined]
-    if left_out:
-        message = mark("not all of it is in the list ({why})")
-        raise HotlineError(message, why="; ".join(left_out))
-
-
-def _release_repeated_values(hash_list: HashList, source: str, record: _PendingRecord) -> None:
-    """Make values searchable although very many records have them.
-
-    Usually a faulty tool repeats a value; in this list it is a picture that is often reported.
-    """
-    (shown,) = hash_list.show(record.entry, source=source, alone=True)
-    reasons_by_kind: dict[str, set[str | None]] = {}
-    for shown_hash in shown.hashes:
-        if shown_hash.why_not is not None:
-            reasons_by_kind.setdefault(shown_hash.kind, set()).add(shown_hash.why_not)
-    for kind, reasons in reasons_by_kind.items():
-        if reasons == {REPEATED}:
-            hash_list.release_value(
-                record.entry,
-                kind,
-                source=source,
-                by=record.by,
-                reason="made by the hotline's own tools",
-            )
+    HashList.open(folder / FOLDER_NAME).add(
+        [_to_record(record) for record in records], source=source, by=records[-1].by, terms=terms
+    )
 
 
 def _fit_video(hash_: Hash) -> Hash:
@@ -204,7 +157,7 @@ def _fit_video(hash_: Hash) -> Hash:
     return fitted
 
 
-def _to_entry(source: str, record: _PendingRecord) -> Entry:
+def _to_record(record: _PendingRecord) -> NewRecord:
     labels: dict[str, set[str]] = {}
     for terms in record.terms:
         fields = terms.to_dict()
@@ -214,14 +167,9 @@ def _to_entry(source: str, record: _PendingRecord) -> Entry:
                 value = fields[name]
                 text = ("yes" if value else "no") if isinstance(value, bool) else str(value)
                 labels.setdefault(name, set()).add(text)
-    return Entry(
-        source, record.entry, record.state,
-        tuple(Listed(_fit_video(hash_), None) for hash_ in record.hashes), (),
-        {name: "\n".join(sorted(values)) for name, values in labels.items()}, None, 0.0,
-    )  # fmt: skip
-
-
-def remove_leftovers(folder: Path) -> None:
-    """Remove files with hashes that a killed process left."""
-    for path in folder.glob(f"{_TEMPORARY_PREFIX}*.csv"):
-        path.unlink(missing_ok=True)
+    return NewRecord(
+        record.entry,
+        [_fit_video(hash_) for hash_ in record.hashes],
+        record.state,
+        labels={name: "\n".join(sorted(values)) for name, values in labels.items()},
+    )

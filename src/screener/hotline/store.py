@@ -185,7 +185,6 @@ class Store:
             except IndexFileError:
                 message = mark("somebody else is working in {folder}: try again in a moment")
                 raise HotlineError(message, folder=self.folder) from None
-            own_list.remove_leftovers(self.folder)
             yield
 
 

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from screener.lists.inspecting.shown_entry import Shown
     from screener.lists.store.change_log import LogEntry
     from screener.lists.store.match_counts import CountedResult, Flood
+    from screener.lists.store.records import NewRecord
 
 T = TypeVar("T")
 
@@ -105,8 +106,7 @@ class StoredList:
     def info(self, *, progress: Progress | None = None) -> ListInfo:
         """Return counts by state, source and kind, and how much of the list can match.
 
-        The counts are stored with the newest generation. For an earlier one, or a list last written
-        by an older version of this library, all records are read; `progress` is called with steps.
+        The counts are stored with the generation; `progress` is called with steps.
         """
         from screener.lists.inspecting import info
 
@@ -185,6 +185,33 @@ class StoredList:
         return importing.import_file(
             self._path, Path(path), options, format=format, settings=settings, progress=progress
         )
+
+    def add(
+        self,
+        records: Iterable[NewRecord],
+        *,
+        source: str,
+        by: str | None = None,
+        terms: Terms | None = None,
+    ) -> ImportReport:
+        """Add records that a program made, in one generation, all or none.
+
+        A record replaces the source's earlier one of the same entry, as a row of a file does.
+        Values that many records share are compared, since each was added on purpose. This object
+        does not change; `refresh` returns the new generation.
+
+        Parameters:
+            records: The records.
+            source: Name of the source.
+            by: Author, for the log.
+            terms: Terms of the source.
+
+        Raises:
+            ListError: If a record is not valid. Nothing is added then.
+        """
+        from screener.lists.importing import import_file as importing
+
+        return importing.add_records(self._path, records, source=source, by=by, terms=terms)
 
     def export(
         self,

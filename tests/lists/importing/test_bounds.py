@@ -1,6 +1,5 @@
 """What an import stores at once, and how often it writes an entry, is bounded."""
 
-import gc
 import sqlite3
 from contextlib import closing
 
@@ -8,7 +7,7 @@ import pytest
 
 from screener import HashList
 from screener.errors import ListError
-from screener.lists.importing import repeated_rows, run, stored_versions, writer
+from screener.lists.importing import run, staged_rows, writer
 
 PDQ = "0123456789abcdef" * 4
 
@@ -25,15 +24,15 @@ def big_file(tmp_path, count, last=""):
 def test_an_import_that_fails_half_way_leaves_no_row(tmp_path, monkeypatch, trouble):
     """A bad row of a late batch, or an error of SQLite's."""
     monkeypatch.setattr(run, "_BATCH_ENTRIES", 50)
-    write, written = writer.Writer.write_columns, []
+    write, written = writer.Writer.flush, []
 
     def failing(self, *rest):
-        written.append(len(rest[0]))
+        written.append(1)
         if trouble == "the disk" and len(written) == 8:
             raise sqlite3.OperationalError("disk I/O error")
         write(self, *rest)
 
-    monkeypatch.setattr(writer.Writer, "write_columns", failing)
+    monkeypatch.setattr(writer.Writer, "flush", failing)
     known = HashList.create(tmp_path / "known.list")
     with pytest.raises(ListError, match="nothing"):
         known.import_file(big_file(tmp_path, 500, "bad,zz\n"), strict=trouble == "a bad row")
@@ -45,55 +44,17 @@ def test_an_import_that_fails_half_way_leaves_no_row(tmp_path, monkeypatch, trou
     assert known.import_file(big_file(tmp_path, 500)).added == 500
 
 
-def test_an_entry_that_comes_again_in_a_new_source_is_found_among_all_marks(tmp_path, monkeypatch):
-    """However few marks there are, so that most entries seem to have come before."""
-    monkeypatch.setattr(run, "_BATCH_ENTRIES", 10)
-    monkeypatch.setattr(stored_versions, "_MARK_BITS", 64)
-    again = f"e3,{PDQ}\n"
-    known = HashList.create(tmp_path / "known.list")
-
-    report = known.import_file(big_file(tmp_path, 200, again))
-
-    assert (report.added, report.repeated, report.rows) == (200, 1, 201)
-    assert known.refresh().info().states == {"confirmed": 200}
-
-
-def test_nothing_of_an_import_outlives_it(tmp_path, without_collection):
-    """Of a source that the list did not know it takes sixteen megabytes, and a program that imports
-    from many would hold them many times over until the collector comes round.
-    """
-    known = HashList.create(tmp_path / "known.list")
-
-    known.import_file(big_file(tmp_path, 5))
-
-    assert [one for one in gc.get_objects() if isinstance(one, stored_versions.SeenEntries)] == []
-
-
-@pytest.fixture
-def without_collection():
-    """No object of a circle is collected, after those that are there."""
-    gc.collect()
-    gc.disable()
-    yield
-    gc.enable()
-
-
 @pytest.fixture
 def written(monkeypatch):
     """How many hashes each version has that is written, alone or as one of many."""
     found = []
-    write, columns_of = writer.Writer._queue_version, writer.Writer.write_columns
+    write = writer.Writer._queue
 
     def counted(self, entry, version, state, *, until):
         found.append(len(version.hashes))
         return write(self, entry, version, state, until=until)
 
-    def many(self, columns, fingerprints):
-        found.extend([len(columns.hashes)] * len(columns))
-        columns_of(self, columns, fingerprints)
-
-    monkeypatch.setattr(writer.Writer, "_queue_version", counted)
-    monkeypatch.setattr(writer.Writer, "write_columns", many)
+    monkeypatch.setattr(writer.Writer, "_queue", counted)
     return found
 
 
@@ -110,7 +71,7 @@ def test_the_rows_of_an_entry_are_merged_once_however_many_they_are(
     report = HashList.create(tmp_path / "known.list").import_file(file)
 
     assert (report.added, report.repeated) == (entries, 300 - entries)
-    assert written == [1] * entries + [300 // entries] * entries
+    assert written == [300 // entries] * entries
 
 
 @pytest.mark.parametrize(
@@ -147,9 +108,9 @@ def test_rows_that_wait_are_written_once(tmp_path, monkeypatch):
     known.import_file(file)
     monkeypatch.setattr(run, "OPINION_FORMATS", {"csv"})
     waiting = []
-    packed = repeated_rows.encode_row
+    packed = staged_rows.encode_row
     monkeypatch.setattr(
-        repeated_rows, "encode_row", lambda row: waiting.append(len(row.hashes)) or packed(row)
+        staged_rows, "encode_row", lambda row: waiting.append(len(row.hashes)) or packed(row)
     )
     days = [f"2023-01-{day:02}" for day in range(1, 29)] + ["2025-01-01"]
     lines = (f"a,{n:064x},{day}\n" for n, day in enumerate(days))

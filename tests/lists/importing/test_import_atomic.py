@@ -461,7 +461,7 @@ def small_write(one):
     """A change of records alone, as an operator's note would be: a generation of its own."""
     with transaction.begin(one.path) as connection:
         now = generations.load(connection, one.path)
-        generations.publish(connection, now.number + 1, what="note", states=now.states)
+        generations.publish(connection, now.number + 1, what="note")
 
 
 @pytest.fixture
@@ -523,7 +523,7 @@ def test_a_compaction_yields_to_other_files_of_the_kind(known, monkeypatch):
         with transaction.begin(known.path) as connection:
             now = generations.load(connection, known.path)
             connection.execute("UPDATE segments SET until = ? WHERE kind = 'pdq'", (3,))
-            generations.publish(connection, now.number + 1, what="note", states=now.states)
+            generations.publish(connection, now.number + 1, what="note")
 
     on_save(monkeypatch, replaced)
 

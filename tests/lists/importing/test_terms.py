@@ -347,21 +347,6 @@ def test_trap_a_renamed_folder_hides_no_replay(tmp_path, keys):
     assert back.import_file(tmp_path / "other.csv", source="peer", key=keys[1]).added == 1
 
 
-def test_a_list_of_an_older_version_is_given_an_id_when_it_is_exported(known, put, tmp_path):
-    """Once: two exports of it, whatever else is done meanwhile, are of one list."""
-    put(f"id,md5\na,{value(1)}\n", terms=Terms("CLEAR"))
-    with closing(sqlite3.connect(known.path / "records.sqlite")) as connection, connection:
-        connection.execute("DELETE FROM meta WHERE name = 'id'")
-    found = set()
-    for _ in range(2):
-        known.refresh().export(tmp_path / "out", format="tx", audience="public")
-        found.add(json.loads((tmp_path / "out.manifest.json").read_text())["list_id"])
-        put(f"id,md5\nb,{value(2)}\n")
-
-    (one,) = found
-    assert len(bytes.fromhex(one)) == 16
-
-
 def test_an_import_of_an_older_version_is_compared_by_name(replayed, tmp_path, keys):
     """What it kept of a signed file has no id of a list."""
     older, newer = replayed

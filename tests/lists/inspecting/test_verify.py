@@ -192,7 +192,7 @@ DAMAGE: list[tuple[Callable[[HashList], None], str]] = [
     (sql("UPDATE records SET entry = CAST(x'ff' AS TEXT) WHERE id = 9"), "id 9: .* of entry"),
     (sql("UPDATE imports SET counts = '5'"), "imports, id 1: .* counts; 2 more rows"),
     (sql("INSERT INTO frames VALUES (9, zeroblob(32), 1)"), "1 record with other frames than"),
-    (sql("UPDATE records SET state = 'seed' WHERE id = 9"), "the number of records of each state"),
+    (sql("UPDATE records SET state = 'seed' WHERE id = 9"), "the numbers of records differ"),
 ]
 
 
@@ -289,7 +289,6 @@ def test_a_record_with_an_id_far_from_the_others_is_verified_at_once(
         (last,) = connection.execute("SELECT max(id) FROM records WHERE until IS NULL").fetchone()
         connection.execute("UPDATE hashes SET record = ? WHERE record = ?", (number, last))
         connection.execute("UPDATE records SET id = ? WHERE id = ?", (number, last))
-        connection.execute("DELETE FROM meta WHERE name = 'census'")
     known = known.refresh()
     assert known.verify(seed=1).damage == ()
     assert sum(known.info().sources["demo"].values()) == sum(known.info().states.values())

@@ -1,4 +1,4 @@
-"""What was done to a list: the log, going back, purging; lists of older versions."""
+"""What was done to a list: the log, going back, purging."""
 
 import pickle
 import sqlite3
@@ -13,10 +13,8 @@ from list_values import met, value
 from screener import Policy, Screener
 from screener.errors import ListError, PolicyError
 from screener.hashing.hash import Hash
-from screener.hashing.vpdq_value import PACKED
 from screener.lists.hashlist import HashList
 from screener.lists.store import match_counts
-from screener.lists.store.upgrade import upgrade
 from screener.lists.terms import Terms
 
 # --- history
@@ -222,7 +220,7 @@ def test_the_log_says_what_was_done_and_who_asked(known, put):
         (3, "rollback to 1", "dan"),
     ]
     assert known.log()[1].counts["added"] == 1
-    assert (known.log()[1].source, known.log()[3].note) == ("demo", "demo/a: disputed: why")
+    assert (known.log()[1].source, known.log()[3].note) == ("demo", "disputed: why")
 
 
 def traces(folder, *hexes):
@@ -355,68 +353,6 @@ def test_a_purge_that_a_reader_delays_is_completed_by_the_next_writer(known, put
 
     assert traces(known.path, value(1)) == []
     assert dict(known.refresh().kinds) == {"md5": 2}
-
-
-# --- older lists
-
-
-def of_format_1(tmp_path, file):
-    """A list that holds a file's rows, as the first version made it."""
-    known = HashList.create(tmp_path / "old.list")
-    file.write_text(f"id,md5,status\na,{value(1)},\nb,{value(2)},disputed\nc,zz,\n")
-    known.import_file(file, source="demo")
-    with closing(sqlite3.connect(known.path / "records.sqlite")) as connection, connection:
-        connection.executescript(
-            "ALTER TABLE generations DROP COLUMN who; ALTER TABLE generations DROP COLUMN note;"
-            "ALTER TABLE imports DROP COLUMN who; ALTER TABLE records DROP COLUMN said;"
-            "DROP TABLE frames; DROP TABLE opinions; DROP TABLE judged; DROP TABLE terms;"
-            "CREATE TABLE q(import INTEGER, line INTEGER, field TEXT, reason TEXT);"
-            "INSERT INTO q SELECT import, line, field, reason FROM quarantine;"
-            "DROP TABLE quarantine; ALTER TABLE q RENAME TO quarantine;"
-            "UPDATE meta SET value = '1' WHERE name = 'format';"
-        )
-    return known
-
-
-def test_a_list_of_the_older_format_is_refused_with_a_sentence_and_upgraded(tmp_path):
-    """Nothing is lost: records, states and quarantine are there after `upgrade`."""
-    file = tmp_path / "file.csv"
-    known = of_format_1(tmp_path, file)
-
-    for use in (lambda: HashList.open(known.path), lambda: known.import_file(file, source="demo")):
-        with pytest.raises(ListError, match=r"older version.*screener upgrade"):
-            use()
-    assert upgrade(known.path)
-    assert not upgrade(known.path)
-
-    one = HashList.open(known.path)
-    assert met(one, "md5", 2, 16) == ("match", ["disputed"], [])
-    assert one.show("b")[0].said == "disputed"
-    assert [row.line for row in one.quarantined()[0]] == [4]
-    one.give_opinion("a", state="disputed", by="ann", reason="x")
-
-
-@pytest.mark.parametrize(
-    ("damage", "where"),
-    [
-        ("UPDATE generations SET time = 'x'", "generations, number 0: .* of time"),
-        ("INSERT INTO hashes VALUES (1, 'vpdq', x'00', NULL, 'opaque')", "hashes, record 1: .*val"),
-        # The second may have been a video as well, and would not be compared, without a word.
-        (
-            f"INSERT INTO hashes VALUES (1, 'vpdq', zeroblob({PACKED.itemsize}), NULL, 'opaque'),"
-            f" (2, 'vpd', zeroblob({PACKED.itemsize}), NULL, 'opaque')",
-            "hashes, record 2: .* of kind",
-        ),
-    ],
-)
-def test_a_damaged_list_of_the_older_format_is_not_upgraded(tmp_path, damage, where):
-    """What is damaged is named by the tables that it was about to have, and it stays as it was."""
-    known = of_format_1(tmp_path, tmp_path / "file.csv")
-    with closing(sqlite3.connect(known.path / "records.sqlite")) as connection, connection:
-        connection.execute(damage)
-    for _ in range(2):
-        with pytest.raises(ListError, match=rf"old.list is damaged: .*{where}"):
-            upgrade(known.path)
 
 
 def test_show_tells_where_an_entry_came_from_and_no_value_unasked(known, put):

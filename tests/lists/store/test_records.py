@@ -79,7 +79,7 @@ def test_uniting_loses_nothing(first, second):
     for said in (first, second):
         for name, value in said.labels.items():
             assert value in both.labels[name].split("\n") or not value
-    assert to_version(unite_rows(both, second)).fingerprint == to_version(both).fingerprint
+    assert to_version(unite_rows(both, second)).digest == to_version(both).digest
 
 
 @given(ROWS)
@@ -91,7 +91,7 @@ def test_the_fingerprint_ignores_order_and_repeats(said):
         labels=dict(reversed(said.labels.items())),
     )
 
-    assert to_version(other).fingerprint == to_version(said).fingerprint
+    assert to_version(other).digest == to_version(said).digest
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_the_fingerprint_ignores_order_and_repeats(said):
 )
 def test_any_difference_shows_in_the_fingerprint(other):
     """State, hashes, quality, categories, labels and time each make another version."""
-    assert to_version(other).fingerprint != to_version(row(State.CONFIRMED, A)).fingerprint
+    assert to_version(other).digest != to_version(row(State.CONFIRMED, A)).digest
 
 
 def test_a_repeated_hash_stays_as_usable_as_it_was():

@@ -20,7 +20,6 @@ from screener.errors import ListError, PolicyError
 from screener.hashing.hash import KINDS
 from screener.hashing.video_frames import Frames
 from screener.lists.inspecting.verify import DamagedList
-from screener.lists.store.upgrade import upgrade
 from screener.media.name import Name
 from screener.reporting.pages import report_page
 from screener.screening.input.hash_item import HashedInput
@@ -501,33 +500,6 @@ def test_verify_reports_wrong_frames(put, known):
         known.refresh().verify()
     assert "other frames" in str(caught.value)
     assert "index files lack 0 values" in str(caught.value)
-
-
-def test_videos_of_an_older_format_match_after_an_upgrade(put, known):
-    """From the upgrade's generation on, and after a rollback before it."""
-    put(("film", FILM), ("dark", clip(OTHER.codes, quality=3)))
-    put(("more", OTHER))
-    with closing(sqlite3.connect(known.path / "records.sqlite")) as connection, connection:
-        connection.executescript(
-            "DROP TABLE frames; DELETE FROM segments WHERE kind = 'vpdq';"
-            "UPDATE hashes SET why_not = 'opaque' WHERE kind = 'vpdq';"
-            "UPDATE meta SET value = '2' WHERE name = 'format';"
-        )
-    with pytest.raises(ListError, match=r"older version.*screener upgrade"):
-        HashList.open(known.path)
-
-    assert upgrade(known.path)
-    assert not upgrade(known.path)
-
-    one = HashList.open(known.path)
-    assert one.generation == 3
-    assert (found(one), found(one, OTHER)) == ([("film", "whole")], [("more", "whole")])
-    assert one.quarantined()[1][0].reason == "low information"
-    assert one.verify().damage == ()
-    known.rollback(1, by="ann", reason="x")
-    back = HashList.open(known.path)
-    assert (found(back), found(back, OTHER)) == ([("film", "whole")], [])
-    assert back.verify().damage == ()
 
 
 def test_a_frame_in_thousands_of_videos_is_indexed_once(put, monkeypatch):

@@ -176,7 +176,7 @@ def test_a_value_that_very_many_contents_have_matches(known, state, pdqs, monkey
 
 
 def test_what_a_killed_process_left_is_removed(known, state, pdqs):
-    """A bank without its list, a list without its bank, and a file to import."""
+    """A bank without its list, and a list without its bank."""
     with hma_client(state, known) as client:
         client.post("/c/banks", json={"name": "OURS"})
         id_ = add(client, "OURS", pdqs[1])
@@ -185,13 +185,11 @@ def test_what_a_killed_process_left_is_removed(known, state, pdqs):
         database.execute("INSERT INTO contents(bank, source, entry) VALUES (7, 'hma', '')")
     database.close()
     HashList.create(state / "hma-bank-8.list")
-    (state / ".content-1.json").write_text("[]")
 
     with hma_client(state, known) as client:
         assert [bank["name"] for bank in client.get("/c/banks").json()] == ["KNOWN", "OURS"]
         assert numbers(client, pdqs[1]) == {"OURS": [id_]}
     assert not (state / "hma-bank-8.list").exists()
-    assert not (state / ".content-1.json").exists()
 
 
 def test_a_list_with_records_is_never_removed(known, state, pdqs):
@@ -304,7 +302,7 @@ def test_a_change_that_fails_has_not_happened(known, state, pdqs, monkeypatch):
             assert client.delete(path).status_code == 503
             assert client.put(path, json={"disable_until_ts": 0}).status_code == 503
         with monkeypatch.context() as patch:
-            change_and_fail(patch, "banks.Banks._release_repeated")
+            change_and_fail(patch, "banks.Banks._add")
             answer = client.post("/c/bank/OURS/signal", json={"pdq": pdqs[2]})
             assert answer.status_code == 503
         add(client, "OURS", pdqs[1], video_md5="0" * 32)

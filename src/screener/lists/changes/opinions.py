@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections import Counter
 from pathlib import Path
 
 from screener.arguments import is_line
@@ -46,17 +45,15 @@ def record_opinion(
                 " VALUES (?, ?, ?, ?, ?, ?, ?)",
                 (source, entry, by, opinion_state, reason, time.time(), number),
             )
-        states = Counter(before.states)
         opinions = read_opinions(connection, number, source, entry)
         in_effect = resolve_state(stated, (opinion.state for opinion in opinions))
         if in_effect is not current:
             (fresh,) = renew_versions(connection, number, [record])
             connection.execute("UPDATE records SET state = ? WHERE id = ?", (in_effect, fresh))
-            states.update({in_effect: 1, current: -1})
-        note = f"{source}/{entry}: {opinion_state}: {reason}"
+        note = f"{opinion_state}: {reason}"
         generations.publish(
-            connection, number, what="opinion", states=states,
-            confirmed=before.time, by=by, note=note,
+            connection, number, what="opinion", confirmed=before.time, by=by, note=note,
+            entry=(source, entry),
         )  # fmt: skip
         return number
 

@@ -16,11 +16,9 @@ from screener.errors import ListError, counted
 from screener.hashing.hash import KINDS
 from screener.lists.importing import import_terms
 from screener.lists.redaction import may_hold_hash
-from screener.lists.store import census, erase, generations, segments, transaction
-from screener.lists.store.change_log import count_states
+from screener.lists.store import erase, generations, segments, transaction
 from screener.lists.store.database import find_damaged_rows
 from screener.lists.store.repeated_values import judge_all
-from screener.lists.store.searchable_values import Changes
 
 # Values stored with the counts of an import: names of labels, and the last signed generation.
 _NOT_COUNTS = ("unknown_columns", import_terms.SIGNED_KEY)
@@ -56,17 +54,15 @@ def purge(folder: Path, source: str, *, by: str | None, reason: str | None) -> P
         _delete(connection, source)
         if any(find_damaged_rows(connection)):  # damaged rows would be missing from the new index
             raise ValueError("damaged rows")
-        judge_all(connection, number, Changes())
+        judge_all(connection, number)
         for kind in KINDS.values():
             if kind.searched:  # other kinds have no index files
                 segments.rewrite(connection, folder, kind, number)
         erase.schedule(connection, source)
-        census.recount(connection, number)
         records, versions, hashes = counts
         note = f"{source}: {counted(records, 'record')}" + (f": {reason}" if reason else "")
         generations.publish(
-            connection, number, what="purge", states=count_states(connection, number),
-            confirmed=before.time, by=by, note=note,
+            connection, number, what="purge", recount=True, confirmed=before.time, by=by, note=note,
         )  # fmt: skip
     with transaction.lock_writer(folder):
         pass  # taking the lock completes the purge
@@ -86,23 +82,11 @@ def _count_rows(connection: sqlite3.Connection, source: str) -> tuple[int, int, 
 def _redact_notes(connection: sqlite3.Connection, source: str) -> None:
     """Remove notes and file names that may name an entry by its hash."""
     connection.execute(
-        "UPDATE generations SET note = :source || ': purged' WHERE what = 'opinion'"
-        " AND substr(note, 1, length(:source) + 1) = :source || '/'",
+        "UPDATE generations SET note = :source || ': purged', source = NULL, entry = NULL"
+        " WHERE source = :source OR (source IS NULL AND entry IN"
+        " (SELECT entry FROM records WHERE source = :source))",
         {"source": source},
     )
-    for number, note in connection.execute(
-        "SELECT number, note FROM generations WHERE what = 'release' AND note LIKE '% of %: %'"
-    ).fetchall():
-        entry = note.split(" of ", 1)[1]
-        # The entry ends at one of the colons, and may contain some itself.
-        ends = [offset for offset in range(len(entry)) if entry.startswith(": ", offset)]
-        candidates = [entry[:end] for end in ends]
-        marks = ", ".join("?" * len(candidates))
-        query = f"SELECT 1 FROM records WHERE source = ? AND entry IN ({marks})"
-        if connection.execute(query, (source, *candidates)).fetchone():
-            connection.execute(
-                "UPDATE generations SET note = ? WHERE number = ?", (f"{source}: purged", number)
-            )
     for number, file, counts in connection.execute(
         "SELECT id, file, counts FROM imports WHERE source = ?", (source,)
     ).fetchall():

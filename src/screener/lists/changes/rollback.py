@@ -17,16 +17,14 @@ from typing import NamedTuple
 
 from screener.arguments import check_author
 from screener.errors import ListError
-from screener.hashing.hash import KINDS, Hash
 from screener.lists import terms
 from screener.lists.importing.report import FULL_KEY
 from screener.lists.states import State, resolve_state
 from screener.lists.store import generations, segments, transaction, video_frames
-from screener.lists.store.change_log import ROLLBACK, count_states
+from screener.lists.store.change_log import ROLLBACK
 from screener.lists.store.database import ends_after, is_in_generation
 from screener.lists.store.records import Row, read_all_opinions, unite_labels
 from screener.lists.store.repeated_values import copy_version, judge_all, unrelease
-from screener.lists.store.searchable_values import Changes
 from screener.lists.store.stored_rows import read_labels, relabel, to_version
 from screener.lists.times import compare_times
 
@@ -45,24 +43,22 @@ def rollback(folder: Path, to: int, *, by: str | None, reason: str | None) -> in
             raise ListError(f"generation {to} is the newest: choose an earlier one")
         to = earlier.number  # the caller's number may be of another integer type
         number = before.next_number
-        changes = Changes()
         binding: dict[tuple[str, str], dict[str, str]] = {}
         for record in _find_ended(connection, to):
             if labels := terms.select_labels(read_labels(connection, record), terms.ALL_FIELDS):
                 binding[_read_entry(connection, record)] = labels
-            changes.doubt(_read_searchable(connection, record))
             connection.execute("UPDATE records SET until = ? WHERE id = ?", (number, record))
         # Undone releases can be repeated.
         connection.execute("UPDATE quarantine SET released = NULL WHERE released > ?", (to,))
         unrelease(connection, to)
         restored = _find_replacements(connection, to)
         unnamed = _find_unnamed(connection, to, restored)
-        _restore(connection, number, restored, unnamed, binding, changes)
-        judge_all(connection, number, changes)
-        segments.write_changed(connection, folder, before, changes, number)
+        _restore(connection, number, restored, unnamed, binding)
+        judge_all(connection, number)
+        segments.write_changed(connection, folder, before, number)
         generations.publish(
-            connection, number, what=f"{ROLLBACK}{to}", states=count_states(connection, number),
-            confirmed=earlier.time, by=by, note=reason,
+            connection, number, what=ROLLBACK, target=to, confirmed=earlier.time, by=by,
+            note=reason,
         )  # fmt: skip
         return number
 
@@ -146,9 +142,9 @@ def _find_unnamed(
     unnamed_entries = {}
     imports = connection.execute(
         "SELECT i.id, i.generation, i.source, i.counts FROM imports i WHERE i.generation > :to"
-        " AND EXISTS (SELECT 1 FROM generations g WHERE g.what LIKE :rollbacks AND g.number > :to"
+        " AND EXISTS (SELECT 1 FROM generations g WHERE g.target IS NOT NULL AND g.number > :to"
         " AND g.number <= i.generation) ORDER BY i.id",
-        {"to": to, "rollbacks": f"{ROLLBACK}%"},
+        {"to": to},
     ).fetchall()
     for number, generation, source, counts in imports:
         if source not in live or not json.loads(counts).get(FULL_KEY):
@@ -170,7 +166,6 @@ def _restore(
     restored: Iterable[_Candidate],
     unnamed: Mapping[tuple[str, str], int],
     binding: Mapping[tuple[str, str], Mapping[str, str]],
-    changes: Changes,
 ) -> None:
     """Copy versions into generation `number`, and withdraw the entries in `unnamed`.
 
@@ -189,8 +184,6 @@ def _restore(
         _apply_releases(connection, fresh)
         if entry in binding:
             _add_binding_labels(connection, fresh, binding[entry])
-        if state is not State.WITHDRAWN:
-            changes.gain(_read_searchable(connection, fresh))
 
 
 def _withdraw(connection: sqlite3.Connection, record: int, import_id: int) -> None:
@@ -206,7 +199,7 @@ def _withdraw(connection: sqlite3.Connection, record: int, import_id: int) -> No
             State.WITHDRAWN,
             version.categories,
             version.labels,
-            version.fingerprint,
+            version.digest,
             import_id,
             record,
         ),
@@ -230,10 +223,3 @@ def _apply_releases(connection: sqlite3.Connection, record: int) -> None:
         (record,),
     )
     video_frames.renew(connection, record)
-
-
-def _read_searchable(connection: sqlite3.Connection, record: int) -> list[Hash]:
-    rows = connection.execute(
-        "SELECT kind, value FROM hashes WHERE record = ? AND why_not IS NULL", (record,)
-    )
-    return [Hash(KINDS[kind], value) for kind, value in rows]

@@ -21,7 +21,7 @@ from screener.lists.exporting import manifest
 from screener.lists.exporting.entries import Entries
 from screener.lists.exporting.writers import WRITERS, neutral_csv
 from screener.lists.exporting.writers.entry import Tally, Wants
-from screener.lists.store import database, source_terms, transaction
+from screener.lists.store import database, source_terms
 from screener.lists.store.database import get_list_name, is_in_generation
 from screener.lists.store.generations import Generation
 from screener.lists.terms import AUDIENCES, Terms
@@ -85,7 +85,7 @@ def export(
         raise ListError(f"unknown format {options.format!r}; one of: {', '.join(WRITERS)}, bloom")
     key = None if options.sign is None else read_private_key(options.sign)
     _check_target(path, folder)
-    list_fields = {"list": get_list_name(folder), "list_id": transaction.ensure_list_id(folder)}
+    list_fields = {"list": get_list_name(folder), "list_id": database.ask(folder, database.read_id)}
     signature = manifest.get_signature_path(path)
     names = (manifest.get_manifest_path(path), *([signature] if key else []), path)
     try:

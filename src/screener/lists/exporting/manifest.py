@@ -21,7 +21,7 @@ from screener.system.signatures import is_signed, read_public_key
 
 SCHEMA = "screener-manifest/1"
 _MAX_BYTES = 1 << 20
-_LIST_ID = re.compile(r"[0-9a-f]{32}", re.ASCII)  # see `transaction.ensure_list_id`
+_LIST_ID = re.compile(r"[0-9a-f]{32}", re.ASCII)  # see `database.read_id`
 
 
 @dataclass(frozen=True)

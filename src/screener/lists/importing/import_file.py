@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
 from screener.arguments import check_line
 from screener.errors import ListError
+from screener.hashing.hash import Hash
 from screener.lists.exporting import manifest
 from screener.lists.formats import paging
 from screener.lists.formats.content import Content
@@ -23,9 +24,14 @@ from screener.lists.formats.options import Options
 from screener.lists.formats.registry import Reader, open_reader, sniff
 from screener.lists.importing import import_terms
 from screener.lists.importing.report import ImportReport
-from screener.lists.importing.run import ImportSettings, Run
+from screener.lists.importing.run import ImportSettings, Rows, Run
+from screener.lists.states import State
 from screener.lists.store import compact, generations, segments, sharing, transaction
+from screener.lists.store.records import NewRecord, Row
+from screener.lists.terms import Terms
 from screener.system.progress import Progress
+
+_NO_FILE = "the records"  # the name of the file in messages and in the log
 
 
 def import_file(
@@ -81,10 +87,56 @@ def import_file(
         if signed_manifest is not None:
             signed_manifest.check_digest(content.sha256, path)
         report = run.finish(notes, content.sha256, import_terms.describe_manifest(signed_manifest))
-        current = generations.load(connection, folder)
-        is_merge_due = any(map(segments.is_merge_due, current.segments.values()))
-    if not is_merge_due:
-        return report
+        is_merge_due = _is_merge_due(connection, folder)
+    return _merge(folder, report) if is_merge_due else report
+
+
+def add_records(
+    folder: Path,
+    records: Iterable[NewRecord],
+    *,
+    source: str,
+    by: str | None,
+    terms: Terms | None,
+) -> ImportReport:
+    """Add records of a program to the list in a folder, all or none.
+
+    Values that many of them share are no placeholders. Raises ListError, and adds nothing, if a
+    record is not valid.
+    """
+    check_line("a source's name", source)
+    settings = ImportSettings(strict=True, by=by, terms=terms)
+    rows = [_to_row(number, record) for number, record in enumerate(records, 1)]
+    with transaction.write_exclusively(folder) as connection:
+        import_terms.bind_source(connection, source, signed=None, given=terms, by=by, full=False)
+        run = Run(
+            connection, folder, Rows(rows), file=_NO_FILE, format="records", source=source,
+            settings=settings,
+        )  # fmt: skip
+        run.take()
+        report = run.finish((), "", {})
+        is_merge_due = _is_merge_due(connection, folder)
+    return _merge(folder, report) if is_merge_due else report
+
+
+def _to_row(number: int, record: NewRecord) -> Row:
+    check_line("an entry", record.entry)
+    if not all(isinstance(hash_, Hash) for hash_ in record.hashes):
+        raise ListError(f"record {number}: hashes must be Hash objects")
+    if record.state not in list(State):
+        raise ListError(f"record {number}: state must be one of: {', '.join(State)}")
+    return Row(
+        number, record.entry, State(record.state), tuple(record.hashes), tuple(record.categories),
+        record.labels, record.updated,
+    )  # fmt: skip
+
+
+def _is_merge_due(connection: sqlite3.Connection, folder: Path) -> bool:
+    segments_ = generations.load(connection, folder).segments
+    return any(map(segments.is_merge_due, segments_.values()))
+
+
+def _merge(folder: Path, report: ImportReport) -> ImportReport:
     number = compact.merge_overdue(folder)
     return report if number is None else replace(report, generation=number)
 

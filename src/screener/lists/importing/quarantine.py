@@ -149,11 +149,11 @@ def find_releasable(connection: sqlite3.Connection, ids: Sequence[int]) -> dict[
         if number >> 63:  # SQLite cannot bind an integer of more than 63 bits
             continue
         stored_row = connection.execute(
-            "SELECT i.id, i.source, q.field, q.row FROM quarantine q JOIN imports i"
+            "SELECT i.id, i.source, q.row FROM quarantine q JOIN imports i"
             " ON i.id = q.import WHERE q.id = ? AND q.row IS NOT NULL AND q.released IS NULL",
             (number,),
         ).fetchone()
         if stored_row is not None:
-            import_id, source, field, row_text = stored_row
-            rows[number] = ReadableRow(import_id, source, decode_row(row_text, field))
+            import_id, source, row_text = stored_row
+            rows[number] = ReadableRow(import_id, source, decode_row(row_text))
     return rows

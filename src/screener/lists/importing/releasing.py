@@ -7,88 +7,21 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 from screener.arguments import integer, is_line
 from screener.errors import ListError, counted
 from screener.hashing.hash import Hash, kind_named
-from screener.lists import terms
 from screener.lists.importing import quarantine
 from screener.lists.importing.quarantine import ReadableRow
 from screener.lists.importing.report import ABSENT_KEY, FULL_KEY
-from screener.lists.importing.stored_versions import COLUMNS, StoredVersion
 from screener.lists.importing.versions import Versions
 from screener.lists.states import State
 from screener.lists.store import change_log, generations, segments, transaction
-from screener.lists.store.records import Row, derive_entry, unite_labels, unite_rows
+from screener.lists.store.records import Row, derive_entry
 from screener.lists.store.repeated_values import release
-from screener.lists.store.searchable_values import Changes
-from screener.lists.store.stored_rows import Version, read_labels, read_row, to_version
 from screener.lists.times import compare_times
-
-
-class LateVersions(Versions):
-    """The records of a source, as released rows of an earlier import change them."""
-
-    def take_late(self, row: Row, *, absent_from: int | None) -> None:
-        """Take a row that this import had quarantined, as the import would have taken it.
-
-        `absent_from`: the first version by which the import withdrew entries that it did not name,
-        or None. Such a withdrawal does not count against the row, which names the entry.
-        """
-        entry = _find_entry(row)
-        stored = self._stored.look_up([entry]).get(entry)
-        if stored is None:
-            self.take([row])
-            return
-        before = self._find_before_absence(stored, absent_from)
-        if before is not stored:
-            row = self._carry_terms(stored, before, row)
-        version = self._build_late_version(before, row)
-        if version.fingerprint != stored.fingerprint:
-            self.counts["changed"] += 1
-            self._replace(stored, version)
-            self._writer.flush()
-
-    def _find_before_absence(self, stored: StoredVersion, absent_from: int | None) -> StoredVersion:
-        """Return the version before this import withdrew the unnamed entry, or `stored`."""
-        if absent_from is None or stored.import_id != self._import_id:
-            return stored
-        if stored.stated != State.WITHDRAWN or stored.record < absent_from:
-            return stored
-        # The import's own generation decides, since a rollback may have restored `stored` later.
-        _, withdrew = self._ages.find_import(self._import_id)
-        before = self._connection.execute(
-            f"SELECT {COLUMNS} FROM records"
-            " WHERE source = ? AND entry = ? AND until = ? AND since < until",
-            (self._source, stored.entry, withdrew),
-        ).fetchone()
-        return stored if before is None or stored.updated is not None else StoredVersion(*before)
-
-    def _carry_terms(self, stored: StoredVersion, before: StoredVersion, row: Row) -> Row:
-        """Return a row with the labels that bind its entry since a rollback, if any."""
-        labels, labels_before = (
-            terms.select_labels(read_labels(self._connection, version.record), terms.ALL_FIELDS)
-            for version in (stored, before)
-        )
-        if labels == labels_before:
-            return row
-        return row._replace(labels=unite_labels([row.labels, labels]))
-
-    def _build_late_version(self, stored: StoredVersion, row: Row) -> Version:
-        """Return the new version of an entry after a late row.
-
-        A row of a later time or import replaces the stored row; one of the same is united with it.
-        """
-        before = read_row(self._connection, stored.record)
-        if self._ages.is_outdated(stored, row):
-            return self._judge.judge(to_version(before))
-        later = compare_times(row.updated, stored.updated)
-        if later == 1 or (later is None and stored.import_id != self._import_id):
-            return self._build_replacement(stored, row)
-        return self._judge.judge(to_version(unite_rows(before, row)))
 
 
 @dataclass(frozen=True)
@@ -116,39 +49,49 @@ def release_rows(folder: Path, ids: Sequence[int], decision: Release) -> int:
     if not ids:
         raise ListError("no row to release is named")
     with transaction.write_exclusively(folder) as connection:
-        before = generations.load(connection, folder)
-        number = before.next_number
         rows_by_number = _find_rows(connection, ids)
-        changes = Changes()
-        states = before.states
-        for (import_id, source), rows in groupby(rows_by_number.values(), key=itemgetter(0, 1)):
-            counts = _read_import_counts(connection, import_id)
-            is_full = bool(counts.get(FULL_KEY))
-            versions = LateVersions(
-                connection,
-                source,
-                number=number,
-                import_id=import_id,
-                states=states,
-                changes=changes,
-                full=is_full,
-            )
-            absent_from = counts.get(ABSENT_KEY, 0) if is_full else None
-            for readable in rows:
-                versions.take_late(readable.row, absent_from=absent_from)
-            versions.finish()
-            states = versions.states
+        # One generation for each import, so that the rows of a later one replace earlier ones.
+        for (import_id, source), rows in groupby(rows_by_number.items(), key=_get_import):
+            number = _release(connection, folder, import_id, source, dict(rows), decision)
         _check_not_withdrawn(connection, rows_by_number)
-        connection.executemany(
-            "UPDATE quarantine SET released = ? WHERE id = ?",
-            [(number, row_number) for row_number in ids],
-        )
-        segments.write_changed(connection, folder, before, changes, number)
-        generations.publish(
-            connection, number, what="release", states=states, confirmed=before.time,
-            by=decision.by, note=f"{counted(len(ids), 'row')}: {decision.reason}",
-        )  # fmt: skip
         return number
+
+
+def _get_import(item: tuple[int, ReadableRow]) -> tuple[int, str]:
+    return item[1].import_id, item[1].source
+
+
+def _release(
+    connection: sqlite3.Connection,
+    folder: Path,
+    import_id: int,
+    source: str,
+    rows: Mapping[int, ReadableRow],
+    decision: Release,
+) -> int:
+    """Import rows that one import had quarantined; return the new generation's number."""
+    before = generations.load(connection, folder)
+    number = before.next_number
+    counts = _read_import_counts(connection, import_id)
+    versions = Versions(
+        connection, source, number=number, import_id=import_id,
+        full=bool(counts.get(FULL_KEY)),
+    )  # fmt: skip
+    absent_from = counts.get(ABSENT_KEY, versions.absent_from)
+    for readable in rows.values():
+        entry = _find_entry(readable.row)
+        versions.take_released(entry, readable.row, absent_from=absent_from)
+    versions.settle()
+    versions.finish()
+    connection.executemany(
+        "UPDATE quarantine SET released = ? WHERE id = ?", [(number, row) for row in rows]
+    )
+    segments.write_changed(connection, folder, before, number)
+    generations.publish(
+        connection, number, what="release", confirmed=before.time,
+        by=decision.by, note=f"{counted(len(rows), 'row')}: {decision.reason}",
+    )  # fmt: skip
+    return number
 
 
 def _find_rows(connection: sqlite3.Connection, ids: Sequence[int]) -> dict[int, ReadableRow]:
@@ -164,12 +107,6 @@ def _find_rows(connection: sqlite3.Connection, ids: Sequence[int]) -> dict[int, 
                 " does not exist"
             )
         _, source, row = rows[number]
-        # Rows like this were stored by older versions of this library.
-        if row.entry is None and row.state is State.WITHDRAWN:
-            raise ListError(
-                f"row {number} cannot be released: it withdraws an entry that is identified by all"
-                " its hashes, and one of them is unreadable; ask the source for the id"
-            )
         _check_newest(connection, number, source, _find_entry(row), row.updated)
     import_order = {number: (readable.import_id, number) for number, readable in rows.items()}
     return {number: rows[number] for number in sorted(rows, key=import_order.__getitem__)}
@@ -268,11 +205,10 @@ def release_value(
             values = [(value,) for (value,) in values if Hash(hash_kind, value).codes]
         if not values:
             raise ListError(f"no {kind} value of the entry {entry!r} is in quarantine")
-        changes = Changes()
-        release(connection, number, changes, [(kind, value) for (value,) in values])
-        segments.write_changed(connection, folder, before, changes, number)
+        release(connection, number, [(kind, value) for (value,) in values])
+        segments.write_changed(connection, folder, before, number)
         generations.publish(
-            connection, number, what="release", states=before.states, confirmed=before.time,
-            by=decision.by, note=f"{kind} of {entry}: {decision.reason}",
+            connection, number, what="release", confirmed=before.time,
+            by=decision.by, note=f"{kind}: {decision.reason}", entry=(source, entry),
         )  # fmt: skip
         return number

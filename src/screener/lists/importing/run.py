@@ -27,7 +27,7 @@ from screener.lists.importing.versions import Versions
 from screener.lists.redaction import may_hold_hash
 from screener.lists.states import State
 from screener.lists.store import generations, pixel_versions, segments
-from screener.lists.store.columns import Columns
+from screener.lists.store.columns import Batch, Columns
 from screener.lists.store.records import BadRow, Row, is_empty_digest
 from screener.lists.terms import Terms, check_terms, format_terms
 from screener.lists.times import is_untimed
@@ -94,6 +94,14 @@ _ENCODING_NOTE = (
 _NO_ROWS_NOTE = "the file has no rows, so it does not confirm the list: its age is unchanged"
 
 
+class Rows(list[Row | BadRow]):
+    """The records of a program, as a reader."""
+
+    unit = "record"
+    unknown_columns = ()
+    notes = ()
+
+
 class Run:
     """The import of one file, up to a new generation; the caller commits."""
 
@@ -118,16 +126,14 @@ class Run:
         self._before = generations.load(connection, folder)
         newest = connection.execute("SELECT max(id) FROM imports").fetchone()[0]
         self._import_id = (newest or 0) + 1
-        is_first = connection.execute("SELECT 1 FROM records LIMIT 1").fetchone() is None
         self._versions = Versions(
             connection,
             source,
             number=self._before.next_number,
             import_id=self._import_id,
-            states=self._before.states,
             full=settings.full,
             all_count=format in OPINION_FORMATS,
-            is_first=is_first,
+            is_own=isinstance(reader, Rows),
         )
         self._row_quarantine = quarantine.RowQuarantine(
             connection, self._import_id, source, full=settings.full
@@ -144,7 +150,7 @@ class Run:
                 self._take_columns(batch)
             else:
                 self._take_rows(batch)
-        self._versions.merge_repeated()
+        self._versions.settle()
 
     def _take_columns(self, columns: Columns) -> None:
         low_quality = sum(
@@ -158,10 +164,10 @@ class Run:
         self._counts.update(
             rows=len(columns),
             low_quality=low_quality,
-            withdrawn=int(columns.withdrawn.sum()),
+            withdrawn=columns.states.count(State.WITHDRAWN),
             untimed=sum(map(is_untimed, filter(None, columns.updated))),
         )
-        self._versions.take_columns(columns)
+        self._versions.take(columns.build_batch())
 
     def _take_rows(self, batch: list[Row | BadRow]) -> None:
         rows: list[Row] = []
@@ -185,7 +191,7 @@ class Run:
         self._counts.update(
             rows=len(batch), low_quality=low_quality, withdrawn=withdrawn, untimed=untimed
         )
-        self._versions.take(rows)
+        self._versions.take(Batch.of_rows(rows))
         if bad_rows:
             self._quarantine(bad_rows)
 
@@ -284,16 +290,13 @@ class Run:
                 self._connection,
                 self._folder,
                 self._before,
-                self._versions.changes,
                 number,
             )
             generations.publish(
                 self._connection,
                 number,
                 what="import",
-                states=self._versions.states,
                 by=self._settings.by,
-                came=self._versions.census,
             )
         elif self._counts["rows"]:
             generations.confirm(self._connection, number)

@@ -18,8 +18,7 @@ from screener.hashing.hash import KINDS
 from screener.index.snapshot import Snapshot
 from screener.lists import times
 from screener.lists.states import MATCHING, State
-from screener.lists.store import census
-from screener.lists.store.census import Census
+from screener.lists.store.counts import Counts
 from screener.lists.store.database import SEGMENTS, get_list_name, is_in_generation
 from screener.lists.store.generations import Generation
 from screener.system.progress import Progress, Steps
@@ -105,8 +104,7 @@ def gather(
         " FROM generations WHERE number = ?",
         (number,),
     ).fetchone()
-    stored = census.read(connection, number)
-    groups = census.count(connection, number) if stored is None else stored
+    groups = generation.counts
     reached, by_none, by_weak = _count_matchable(groups)
     steps.add()
     not_searched = _count_not_searched(connection, number, groups)
@@ -137,18 +135,18 @@ def gather(
     )
 
 
-def _count_by_source(census: Census) -> dict[str, dict[str, int]]:
+def _count_by_source(counts: Counts) -> dict[str, dict[str, int]]:
     sources: dict[str, Counter[str]] = {}
-    for group, count in sorted(census.items()):
+    for group, count in sorted(counts.items()):
         sources.setdefault(group.source, Counter())[group.state] += count
     return {source: dict(states) for source, states in sources.items()}
 
 
 def _count_not_searched(
-    connection: sqlite3.Connection, number: int, census: Census
+    connection: sqlite3.Connection, number: int, counts: Counts
 ) -> dict[str, int]:
     """Return the number of distinct values by kind; skip the slow query if there are none."""
-    if not any(group.aside and group.state != State.WITHDRAWN for group in census):
+    if not any(group.aside and group.state != State.WITHDRAWN for group in counts):
         return {}
     values = connection.execute(
         "SELECT h.kind, count(DISTINCT h.value) FROM records r CROSS JOIN hashes h"
@@ -158,10 +156,10 @@ def _count_not_searched(
     return dict(values.fetchall())
 
 
-def _count_matchable(census: Census) -> tuple[dict[str, int], int, int]:
+def _count_matchable(counts: Counts) -> tuple[dict[str, int], int, int]:
     """Return the records matchable by each computed kind, by none, and only by weak kinds."""
     reached, by_none, by_weak = dict.fromkeys(_COMPUTED, 0), 0, 0
-    for group, count in census.items():
+    for group, count in counts.items():
         if group.state in MATCHING:
             kinds = reached.keys() & group.kinds
             for kind in kinds:

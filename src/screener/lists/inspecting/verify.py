@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -24,7 +23,7 @@ from screener.index.brute_force import Comparison, compare_distances, compare_eq
 from screener.index.parts import Parts
 from screener.index.snapshot import Snapshot
 from screener.index.values import Values
-from screener.lists.store import census, database, searchable_values, video_frames
+from screener.lists.store import counts, database, searchable_values, video_frames
 from screener.lists.store.column_checks import FORMS
 from screener.lists.store.database import SEGMENTS, get_list_name, is_in_generation
 from screener.lists.store.generations import Generation
@@ -235,14 +234,8 @@ def _check_rows(tables: Sequence[Table], connection: sqlite3.Connection) -> None
 
 
 def _check_states(generation: Generation, connection: sqlite3.Connection) -> None:
-    counted = census.count(connection, generation.number)
-    states: Counter[str] = Counter()
-    for group, count in counted.items():
-        states[group.state] += count
-    if states != Counter(generation.states):
-        raise _Damaged("the number of records of each state differs from their generation")
-    if census.read(connection, generation.number) not in (None, counted):
-        raise _Damaged("the number of records of each kind differs from the list's census")
+    if counts.count(connection, generation.number) != generation.counts:
+        raise _Damaged("the numbers of records differ from those that their generation states")
 
 
 def _check_frames(generation: Generation, connection: sqlite3.Connection) -> None:

@@ -8,10 +8,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from screener.lists.store.column_checks import parse_counts
-from screener.lists.store.database import is_in_generation
+from screener.lists.store.counts import parse, sum_states
 
-ROLLBACK = "rollback to "  # a generation's number follows
+ROLLBACK = "rollback"
 
 
 @dataclass(frozen=True)
@@ -24,7 +23,8 @@ class LogEntry:
     `by`, `note`: who asked for it and why, if stated.
     `states`: numbers of records in each state after the change.
 
-    An import also has its `file`, `format`, `source`, the SHA-256 of the file, and `counts`.
+    An opinion, and the release of a value, also have the `entry` and its `source`, if it was named.
+    An import has its `file`, `format`, `source`, the SHA-256 of the file, and `counts`.
     """
 
     generation: int
@@ -38,6 +38,7 @@ class LogEntry:
     source: str | None = None
     sha256: str | None = None
     counts: Mapping[str, Any] | None = None
+    entry: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the known fields as plain values."""
@@ -47,11 +48,14 @@ class LogEntry:
 def read_log(connection: sqlite3.Connection) -> list[LogEntry]:
     """Return all changes, oldest first, and the imports that changed nothing."""
     rows = connection.execute(
-        "SELECT number, time, what, who, note, states FROM generations ORDER BY number"
+        "SELECT number, time, coalesce(what || ' to ' || target, what), who, note, counts, source,"
+        " entry FROM generations ORDER BY number"
     )
     by_number = {
-        number: LogEntry(number, time, what, by, note, parse_counts(states))
-        for number, time, what, by, note, states in rows
+        number: LogEntry(
+            number, time, what, by, note, sum_states(parse(counts)), source=source, entry=entry
+        )
+        for number, time, what, by, note, counts, source, entry in rows
     }
     imports = [
         LogEntry(
@@ -79,19 +83,10 @@ def read_log(connection: sqlite3.Connection) -> list[LogEntry]:
 def find_undone(connection: sqlite3.Connection) -> list[range]:
     """Return the ranges of generations that rollbacks undid and that are still undone."""
     undone: list[range] = []
-    for number, what in connection.execute(
-        "SELECT number, what FROM generations WHERE what LIKE ? ORDER BY number DESC",
-        (f"{ROLLBACK}%",),
+    for number, target in connection.execute(
+        "SELECT number, target FROM generations WHERE target IS NOT NULL ORDER BY number DESC"
     ):
         # A rollback that a later one undid has no effect any more.
         if not any(number in generations for generations in undone):
-            undone.append(range(int(what.removeprefix(ROLLBACK)) + 1, number))
+            undone.append(range(target + 1, number))
     return undone
-
-
-def count_states(connection: sqlite3.Connection, number: int) -> dict[str, int]:
-    """Return the number of records of a generation in each state."""
-    rows = connection.execute(
-        f"SELECT state, count(*) FROM records r WHERE {is_in_generation(number)} GROUP BY state"
-    )
-    return dict(rows.fetchall())

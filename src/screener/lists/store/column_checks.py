@@ -18,7 +18,6 @@ from screener.lists.terms import TLP
 from screener.system.row_checks import BLOB, COUNT, TEXT, TIME, Forms, Table, fits, one_of, or_null
 
 SEGMENT_NAME = re.compile(r"[a-z0-9]+-[0-9]{8,}-[0-9a-f]{16}\.(idx|gone)", re.ASCII)
-CENSUS_NAME = "census"  # in the table `meta`
 STATE = one_of(State)
 KIND = one_of(KINDS)
 _SIZES = " ".join(f"WHEN '{kind.name}' THEN {kind.size}" for kind in KINDS.values() if kind.bits)
@@ -47,53 +46,46 @@ def parse_pairs(text: str) -> list[tuple[str, str]]:
     return pairs
 
 
-def parse_counts(text: str) -> dict[str, int]:
-    """Return the number of records in each state from a JSON object."""
-    return {state: integer(count) for state, count in json.loads(text).items()}
-
-
-def parse_census(text: str) -> tuple[int, int, list[tuple[str, str, tuple[str, ...], bool, int]]]:
-    """Return a census: the generation's number, its newest version's id, and the groups.
+def parse_counts(text: str) -> list[tuple[str, str, tuple[str, ...], bool, int]]:
+    """Return the groups of records of a generation from JSON.
 
     A group has a source, a state, kinds, whether there are hashes that are not compared, and a
     count.
     """
-    number, newest, stored_groups = json.loads(text)
     groups = []
-    for source, state, kinds, aside, count in stored_groups:
+    for source, state, kinds, aside, count in json.loads(text):
         if type(source) is not str or type(aside) is not bool or integer(count) < 1:
-            raise ValueError("no census")
+            raise ValueError("no counts")
         names = tuple(KINDS[kind].name for kind in kinds)
         groups.append((source, str(State(state)), names, aside, count))
-    return integer(number), integer(newest), groups
+    return groups
 
 
 def parse_row(text: str) -> tuple[Any, ...]:
     """Return the fields of a quarantined row.
 
-    These are line, entry, state, hashes, categories as pairs, labels, time, and a list with the
-    damaged kinds, which is empty in rows of older versions.
+    These are line, entry, state, hashes, categories as pairs, labels, time, and damaged kinds.
     """
-    line, entry, state, stored_hashes, categories, labels, updated, *more = json.loads(text)
+    line, entry, state, stored_hashes, categories, labels, updated, damaged = json.loads(text)
     hashes = tuple(
         Hash(KINDS[kind], bytes.fromhex(value), quality) for kind, value, quality in stored_hashes
     )
     pairs = [(scheme, code) for scheme, code in categories]
-    return line, entry, State(state), hashes, pairs, dict(labels.items()), updated, more
+    return line, entry, State(state), hashes, pairs, dict(labels.items()), updated, damaged
 
 
 FORMS = Forms(
     (
         Table(
             "meta",
-            {"name": TEXT,
-             "value": f"{TEXT} AND (t.name <> '{CENSUS_NAME}' OR reads_census({{c}}))"},
+            {"name": TEXT, "value": TEXT},
             row=None,
         ),
         Table(
             "generations",
             {"number": COUNT, "time": TIME, "confirmed": TIME, "what": TEXT, "library": TEXT,
-             "states": fits("reads_counts"), "who": or_null(TEXT), "note": or_null(TEXT)},
+             "counts": fits("reads_counts"), "who": or_null(TEXT), "note": or_null(TEXT),
+             "target": or_null(COUNT), "source": or_null(TEXT), "entry": or_null(TEXT)},
             row="number",
         ),
         Table(
@@ -150,7 +142,6 @@ FORMS = Forms(
         "reads_labels": parse_labels,
         "reads_categories": parse_pairs,
         "reads_counts": parse_counts,
-        "reads_census": parse_census,
         "reads_import": lambda text: json.loads(text)["quarantined"].items(),
         "reads_row": parse_row,
         "reads_name": lambda text: SEGMENT_NAME.fullmatch(text)[0],  # type: ignore[index]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import repeat
 from types import MappingProxyType
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -16,12 +17,20 @@ from screener.hashing.hash import Hash, HashKind
 from screener.lists.states import State
 from screener.lists.store.records import (
     EMPTY_INPUT,
+    LOW_INFORMATION,
     Category,
     Row,
     derive_entry,
     get_min_bits,
 )
-from screener.lists.store.stored_rows import encode_categories, encode_labels
+from screener.lists.store.stored_rows import (
+    encode_categories,
+    encode_labels,
+    format_hash,
+    format_head,
+    make_digest,
+    to_version,
+)
 
 Mask = npt.NDArray[np.bool_]
 NO_LABELS: Mapping[str, str] = MappingProxyType({})
@@ -67,15 +76,6 @@ class HashColumn:
             quality = None if quality is None else np.where(present, quality, -1).astype(np.int16)
         return cls(kind, codes, present, quality)
 
-    def select(self, rows: npt.NDArray[np.int64]) -> HashColumn:
-        """Return the hashes of some rows."""
-        return HashColumn(
-            self.kind,
-            self.codes[rows],
-            None if self.present is None else self.present[rows],
-            None if self.quality is None else self.quality[rows],
-        )
-
     @cached_property
     def values(self) -> list[bytes]:
         """The value of each row, zeros for a row without a hash."""
@@ -93,11 +93,6 @@ class HashColumn:
         return low if self.present is None else low & self.present
 
     @property
-    def compared(self) -> Mask:
-        """Which rows have a compared hash."""
-        return ~self.low if self.present is None else self.present & ~self.low
-
-    @property
     def has_empty_input(self) -> bool:
         """Whether a hash is the digest of no bytes."""
         empty = EMPTY_INPUT.get(self.kind.name)
@@ -112,21 +107,93 @@ class HashColumn:
         quality = -1 if self.quality is None else int(self.quality[row])
         return Hash.of_checked(self.kind, self.values[row], None if quality < 0 else quality)
 
-    def format_parts(self) -> list[Iterable[str]]:
-        """Return the text of each row's hash for its fingerprint, as columns to be joined."""
-        name, size = self.kind.name, 2 * self.kind.size
-        text = self.codes.tobytes().hex()
-        digits = [text[offset : offset + size] for offset in range(0, len(text), size)]
-        if self.present is None and self.quality is None:
-            return [repeat(f"\0{name}\0None\0"), digits]
-        qualities = repeat(-1) if self.quality is None else self.quality.tolist()
-        present = repeat(True) if self.present is None else self.present.tolist()
-        return [
-            [
-                f"\0{name}\0{None if quality < 0 else quality}\0{value}" if has_hash else ""
-                for has_hash, quality, value in zip(present, qualities, digits, strict=False)
-            ]
-        ]
+    def build_stored(self) -> StoredColumn:
+        """Return the stored form of the hashes."""
+        count = len(self.codes)
+        rows = range(count) if self.present is None else np.flatnonzero(self.present).tolist()
+        values, low = self.values, self.low.tolist()
+        qualities = [-1] * count if self.quality is None else self.quality.tolist()
+        if len(rows) < count:
+            values = [values[row] for row in rows]
+            qualities = [qualities[row] for row in rows]
+            low = [low[row] for row in rows]
+        return StoredColumn(
+            self.kind.name,
+            rows,
+            values,
+            [None if quality < 0 else quality for quality in qualities],
+            [LOW_INFORMATION if is_low else None for is_low in low],
+        )
+
+
+class StoredColumn(NamedTuple):
+    """The stored hashes of one kind: their rows, values, qualities and reasons not to compare."""
+
+    kind: str
+    rows: Sequence[int]
+    values: Sequence[bytes]
+    qualities: Sequence[int | None]
+    why_not: Sequence[str | None]
+
+    def format_cells(self, count: int) -> Sequence[str]:
+        """Return the text of the hash of each of `count` rows for its digest, or ""."""
+        texts = list(map(format_hash, repeat(self.kind), self.values, self.qualities))
+        if len(texts) == count:
+            return texts
+        cells = [""] * count
+        for row, text in zip(self.rows, texts, strict=True):
+            cells[row] = text
+        return cells
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Rows of a file in their stored form, as columns.
+
+    `hashes`: the hashes, a column of each kind. `damaged`: the rows with an unreadable value.
+    `get_row`: returns the row with an index.
+    """
+
+    entries: Sequence[str]
+    states: Sequence[State]
+    categories: Sequence[str]
+    labels: Sequence[str]
+    updated: Sequence[str | None]
+    digests: Sequence[bytes]
+    hashes: Sequence[StoredColumn]
+    damaged: Collection[int]
+    get_row: Callable[[int], Row]
+
+    @classmethod
+    def of_rows(cls, rows: Sequence[Row]) -> Batch:
+        """Return rows as a batch."""
+        versions = list(map(to_version, rows))
+        cells: dict[str, list[tuple[int, bytes, int | None, str | None]]] = defaultdict(list)
+        for index, version in enumerate(versions):
+            for kind, value, quality, why_not in version.hashes:
+                cells[kind].append((index, value, quality, why_not))
+        return cls(
+            [row.entry or derive_entry(row.hashes) for row in rows],
+            [row.state for row in rows],
+            [version.categories for version in versions],
+            [version.labels for version in versions],
+            [row.updated for row in rows],
+            [version.digest for version in versions],
+            [StoredColumn(kind, *zip(*cells_, strict=True)) for kind, cells_ in cells.items()],
+            {index for index, row in enumerate(rows) if row.damaged},
+            rows.__getitem__,
+        )
+
+    def count_low(self, rows: Iterable[int]) -> int:
+        """Return the number of hashes of blank pictures in some rows."""
+        low = Counter(
+            row
+            for column in self.hashes
+            if LOW_INFORMATION in column.why_not
+            for row, why_not in zip(column.rows, column.why_not, strict=True)
+            if why_not == LOW_INFORMATION
+        )
+        return sum(low[row] for row in rows) if low else 0
 
 
 @dataclass(frozen=True)
@@ -160,72 +227,29 @@ class Columns:
             self.updated[index],
         )
 
-    def select(self, rows: npt.NDArray[np.int64]) -> Columns:
-        """Return some of the rows, without their lines."""
-        if len(rows) == len(self):
-            return self
-        indexes = rows.tolist()
-        entries, states, categories, labels, updated = (
-            [column[index] for index in indexes]
-            for column in (self.entries, self.states, self.categories, self.labels, self.updated)
-        )
-        hashes = tuple([column.select(rows) for column in self.hashes])
-        return Columns(self.line, entries, hashes, states, categories, labels, updated)
-
     def replace_states(self, states: Mapping[State, State]) -> Columns:
         """Return the rows with some states replaced."""
         return replace(self, states=[states.get(state, state) for state in self.states])
 
-    @cached_property
-    def withdrawn(self) -> Mask:
-        """Which rows withdraw their entry."""
-        count = len(self)
-        if self.shared is not None:
-            return np.full(count, self.shared[0] == State.WITHDRAWN)
-        return np.fromiter((state is State.WITHDRAWN for state in self.states), bool, count)
-
-    @cached_property
-    def shared(self) -> tuple[str, str, str, str | None] | None:
-        """The stored fields that all rows share, or None if they differ or are not empty.
-
-        They are the state, and empty categories, labels and time.
-        """
-        if any(self.categories) or any(self.labels) or any(self.updated):
-            return None
-        states = set(self.states)
-        return (str(states.pop()), "[]", "{}", None) if len(states) == 1 else None
-
-    @cached_property
-    def stored(self) -> list[tuple[str, str, str, str | None]]:
-        """State, categories, labels and time of each row in their stored form."""
-        return list(
-            zip(
-                map(str, self.states),
-                map(encode_categories, self.categories),
-                map(encode_labels, self.labels),
-                self.updated,
-                strict=True,
-            )
+    def build_batch(self) -> Batch:
+        """Return the rows in their stored form."""
+        categories = list(map(encode_categories, self.categories))
+        labels = list(map(encode_labels, self.labels))
+        hashes = [column.build_stored() for column in self.hashes]
+        heads = map(format_head, self.states, categories, labels, self.updated)
+        texts = [column.format_cells(len(self)) for column in hashes]
+        digests = list(map(make_digest, zip(heads, *texts, strict=True)))
+        return Batch(
+            self.entries,
+            self.states,
+            categories,
+            labels,
+            self.updated,
+            digests,
+            hashes,
+            (),
+            self.get_row,
         )
-
-    def fingerprints(self) -> list[bytes]:
-        """Return the fingerprint of each row: see `stored_rows.to_version`."""
-        shared = self.shared
-        head: Iterable[str] = (
-            repeat("\0".join(map(str, shared)))
-            if shared is not None
-            else [
-                f"{state}\0{codes}\0{labels}\0{time}" for state, codes, labels, time in self.stored
-            ]
-        )
-        parts: list[Iterable[str]] = [head]
-        for column in self.hashes:
-            parts += column.format_parts()
-        blake2b = hashlib.blake2b
-        return [
-            blake2b("".join(texts).encode(), digest_size=16).digest()
-            for texts in zip(*parts, strict=False)
-        ]
 
 
 def derive_entries(hashes: Sequence[HashColumn], count: int) -> list[str]:

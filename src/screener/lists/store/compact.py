@@ -60,7 +60,5 @@ def _merge(
                 segments.register(connection, files, now.next_number)
             if not valid:
                 return None
-            generations.publish(
-                connection, now.next_number, what="compact", states=now.states, confirmed=now.time
-            )
+            generations.publish(connection, now.next_number, what="compact", confirmed=now.time)
             return now.next_number

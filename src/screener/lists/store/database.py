@@ -20,7 +20,7 @@ from typing import TypeVar
 
 from screener.errors import ListError
 from screener.lists.store import schema, sharing
-from screener.lists.store.column_checks import CENSUS_NAME, FORMS
+from screener.lists.store.column_checks import FORMS
 from screener.lists.store.schema import FORMAT
 from screener.system import row_checks as rows
 from screener.system import sqlite_files
@@ -73,35 +73,17 @@ def _fill(connection: sqlite3.Connection) -> None:
     now = time.time()
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
-    connection.executescript(f"BEGIN; {schema.ALL_TABLES} COMMIT;")
+    connection.executescript(f"BEGIN; {schema.TABLES} COMMIT;")
     connection.execute(
-        "INSERT INTO generations VALUES (0, ?, ?, 'created', '{}', ?, NULL, NULL)",
+        "INSERT INTO generations(number, time, confirmed, what, counts, library)"
+        " VALUES (0, ?, ?, 'created', '[]', ?)",
         (now, now, __version__),
     )
-    ensure_id(connection)
-    connection.execute("INSERT INTO meta VALUES (?, '[0,0,[]]')", (CENSUS_NAME,))
+    connection.execute("INSERT INTO meta VALUES ('id', ?)", (secrets.token_hex(16),))
     # Last, in a transaction of its own: a database without a format is incomplete.
     connection.execute(
         "INSERT INTO meta VALUES ('format', ?), ('library', ?)", (str(FORMAT), __version__)
     )
-
-
-def is_old(folder: Path) -> bool:
-    """Return whether a list has an older format.
-
-    Raises ListError if the folder is not a list.
-    """
-    check_folder(folder)
-    with contextlib.closing(connect(folder, "ro")) as connection:
-        return _read_format(connection, folder) < FORMAT
-
-
-def begin_upgrade(connection: sqlite3.Connection, folder: Path) -> None:
-    """Begin a transaction that brings the tables to the current format."""
-    steps = schema.build_upgrade(_read_format(connection, folder))
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.executescript(f"BEGIN IMMEDIATE; {steps}")
-    connection.execute("UPDATE meta SET value = ? WHERE name = 'format'", (str(FORMAT),))
 
 
 def split_ids(connection: sqlite3.Connection, size: int) -> Iterator[tuple[int, int]]:
@@ -274,14 +256,6 @@ def check_folder(folder: Path) -> None:
 
 def check_format(connection: sqlite3.Connection, folder: Path) -> None:
     """Raise ListError if the database is not a list of the current format."""
-    if _read_format(connection, folder) < FORMAT:
-        raise ListError(
-            f"{folder} was written by an older version of screener; `screener upgrade {folder}`"
-            " brings it to this one's format, once"
-        )
-
-
-def _read_format(connection: sqlite3.Connection, folder: Path) -> int:
     try:
         row = connection.execute("SELECT value FROM meta WHERE name = 'format'").fetchone()
     except sqlite3.OperationalError as error:
@@ -290,12 +264,11 @@ def _read_format(connection: sqlite3.Connection, folder: Path) -> int:
         row = None
     if row is None or not str(row[0]).isdecimal():
         raise ListError(f"{folder} is not a list, or its making was interrupted; make it again")
-    if int(row[0]) > FORMAT:
+    if int(row[0]) != FORMAT:
         raise ListError(
             f"{folder} was written by a newer version of screener (list format {row[0]}, and this"
-            f" version reads up to {FORMAT}); upgrade screener to open it"
+            f" version reads {FORMAT}); upgrade screener to open it"
         )
-    return int(row[0])
 
 
 @lru_cache(maxsize=64)
@@ -314,6 +287,17 @@ def has_ended_since(number: int) -> str:
     return f"({ends_after(number)} AND {schema.END_COLUMN.format(rows='r.')} < {schema.NEVER})"
 
 
+def is_new(connection: sqlite3.Connection, number: int) -> str:
+    """Return the SQL condition for current records `r` that generation `number` began.
+
+    Their ids are above those of all earlier generations.
+    """
+    query = "SELECT id FROM records WHERE since < ? ORDER BY id DESC LIMIT 1"
+    row = connection.execute(query, (number,)).fetchone()
+    newest = 0 if row is None else row[0]
+    return f"(r.id > {newest:d} AND r.since = {number:d} AND r.until IS NULL)"
+
+
 def is_in_generation_by_id(number: int) -> str:
     """Return the SQL condition for records `r` of a generation, ordered by id.
 
@@ -322,13 +306,6 @@ def is_in_generation_by_id(number: int) -> str:
     return f"r.id IN (SELECT r.id FROM records r WHERE {is_in_generation(number)})"
 
 
-def ensure_id(connection: sqlite3.Connection) -> str:
-    """Return the id of a list, a random number; create it if there is none."""
-    connection.execute("INSERT OR IGNORE INTO meta VALUES ('id', ?)", (secrets.token_hex(16),))
-    return str(read_id(connection))
-
-
-def read_id(connection: sqlite3.Connection) -> str | None:
-    """Return the id of a list, or None if it has none yet."""
-    row = connection.execute("SELECT value FROM meta WHERE name = 'id'").fetchone()
-    return None if row is None else str(row[0])
+def read_id(connection: sqlite3.Connection) -> str:
+    """Return the id of a list, a random number."""
+    return str(connection.execute("SELECT value FROM meta WHERE name = 'id'").fetchone()[0])

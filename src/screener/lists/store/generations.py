@@ -8,12 +8,12 @@ names; the commit that names them publishes them together with the records.
 from __future__ import annotations
 
 import hashlib
-import json
 import secrets
 import sqlite3
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 
@@ -21,34 +21,40 @@ from screener.arguments import integer
 from screener.errors import IndexFileError, ListError
 from screener.hashing.hash import KINDS
 from screener.index.parts import Part, Parts
-from screener.lists.store import census, database
-from screener.lists.store.column_checks import SEGMENT_NAME, parse_counts
+from screener.lists.store import database
+from screener.lists.store.column_checks import SEGMENT_NAME
+from screener.lists.store.counts import Counts, count, derive, encode, parse, sum_states
 from screener.system.installation import __version__
 
 _STAMP_BYTES = 8
 _MAX_NUMBER = 2**63 - 1  # the largest integer in SQLite
 KEPT_GENERATIONS = 3  # including the newest; their segment files stay
 
-Identity = tuple[str | None, int, float]  # a list's id, a generation's number, when it was made
+Identity = tuple[str, int, float]  # a list's id, a generation's number, when it was made
 
 
 @dataclass(frozen=True)
 class Generation:
     """One state of a list.
 
-    `list`: the id of the list, or None if it has none yet.
+    `list`: the id of the list.
     `made`: when the generation was made; `time`: when it was made or last confirmed (seconds since
     1970).
-    `states`: numbers of records in each state.
+    `counts`: numbers of records by their properties.
     `segments`: the index files of each kind.
     """
 
-    list: str | None
+    list: str
     number: int
     made: float
     time: float
-    states: Mapping[str, int]
+    counts: Counts
     segments: Mapping[str, Parts]
+
+    @cached_property
+    def states(self) -> Mapping[str, int]:
+        """The numbers of records in each state."""
+        return MappingProxyType(sum_states(self.counts))
 
     @property
     def next_number(self) -> int:
@@ -71,20 +77,19 @@ def load(connection: sqlite3.Connection, folder: Path, number: int | None = None
     """Return the newest generation, or generation `number`; raise ListError if there is none."""
     wanted = None if number is None else _to_sqlite_integer(number)
     row = connection.execute(
-        "SELECT number, time, confirmed, states FROM generations"
+        "SELECT number, time, confirmed, counts FROM generations"
         " WHERE ? IS NULL OR number = ? ORDER BY number DESC LIMIT 1",
         (wanted, wanted),
     ).fetchone()
     if row is None:
         raise ListError(f"{folder} has no generation {number}")
-    stored_number, made, confirmed, states = row
+    stored_number, made, confirmed, counts = row
     if type(made) is not float or type(confirmed) is not float:
         raise TypeError("no time")
-    counts = parse_counts(states)
     segments = _read_segments(connection, stored_number)
     return Generation(
         database.read_id(connection), stored_number, made, confirmed,
-        MappingProxyType(counts), MappingProxyType(segments),
+        parse(counts), MappingProxyType(segments),
     )  # fmt: skip
 
 
@@ -103,9 +108,7 @@ def check_not_replaced(connection: sqlite3.Connection, folder: Path, opened: Ide
     """
     list_id, number, made = opened
     row = connection.execute("SELECT time FROM generations WHERE number = ?", (number,)).fetchone()
-    # A list of an older version gets its id from its next writer.
-    is_same_list = list_id is None or list_id == database.read_id(connection)
-    if row != (made,) or not is_same_list:
+    if row != (made,) or list_id != database.read_id(connection):
         raise IndexFileError(
             f"the list {folder} was replaced by another while it was open; refresh it, or open it"
             " again"
@@ -157,29 +160,33 @@ def publish(
     number: int,
     *,
     what: str,
-    states: Mapping[str, int],
     confirmed: float | None = None,
     by: str | None = None,
     note: str | None = None,
-    came: census.Census | None = None,
+    target: int | None = None,
+    entry: tuple[str | None, str] | None = None,
+    recount: bool = False,
 ) -> None:
     """Add a new generation, which the commit of the transaction makes visible.
 
     Parameters:
         number: the number of the generation: `next_number` of the current one
         what: the kind of change
-        states: numbers of records in each state
         confirmed: when its records were last known to be current (default: now)
         by, note: who asked for the change, and why
-        came: see `census.update`
+        target: the generation that a rollback restores
+        entry: the source, if known, and the id of the entry that the change is about
+        recount: count all records, since the change rewrote the past
     """
     now = time.time()
-    counts = json.dumps({state: count for state, count in sorted(states.items()) if count})
+    counts = count(connection, number) if recount else derive(connection, number)
     connection.execute(
-        "INSERT INTO generations VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        (number, now, now if confirmed is None else confirmed, what, counts, __version__, by, note),
-    )
-    census.update(connection, number, came)
+        "INSERT INTO generations VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            number, now, now if confirmed is None else confirmed, what, encode(counts), __version__,
+            by, note, target, *(entry or (None, None)),
+        ),
+    )  # fmt: skip
 
 
 def confirm(connection: sqlite3.Connection, number: int) -> None:

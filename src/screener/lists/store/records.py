@@ -66,6 +66,27 @@ class Record:
     opinions: tuple[Opinion, ...] = ()
 
 
+@dataclass(frozen=True)
+class NewRecord:
+    """A record to add to a list: see `HashList.add`.
+
+    Parameters:
+        entry: The source's id of the item.
+        hashes: Its hashes; none for a withdrawal.
+        state: The state; `withdrawn` withdraws the entry.
+        categories: Its categories.
+        labels: Further facts, stored unchanged.
+        updated: The source's own time in ISO 8601, if it has one.
+    """
+
+    entry: str
+    hashes: Sequence[Hash] = ()
+    state: State | str = State.CONFIRMED
+    categories: Sequence[Category] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
+    updated: str | None = None
+
+
 class Row(NamedTuple):
     """The statement of one row of a file.
 

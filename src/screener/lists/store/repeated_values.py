@@ -10,19 +10,16 @@ from __future__ import annotations
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable
 
 from screener.hashing.hash import KINDS, Hash
 from screener.lists.states import State
 from screener.lists.store import video_frames
-from screener.lists.store.database import is_in_generation
+from screener.lists.store.database import is_in_generation, is_new
 from screener.lists.store.records import find_exclusion
-from screener.lists.store.searchable_values import Changes
-from screener.lists.store.version_counts import count_versions, group_current_values
 
 MIN_FILES = 100  # different files, in as many entries of a source, that make a value a placeholder
 _MAX_VALUE_BYTES = 512  # longer values are never compared
-_MAX_LOOKUPS = 20_000  # values per kind that are looked up one by one; if more, all are counted
 
 REPEATED = "placeholder"  # why a placeholder is not compared
 
@@ -38,99 +35,38 @@ def read_judgements(connection: sqlite3.Connection) -> dict[Value, str | None]:
     return {(kind, value): why for kind, value, why in rows}
 
 
-class SharedValues:
-    """The values of an import in entries with several hashes, by kind."""
+def note_shared(connection: sqlite3.Connection, number: int) -> None:
+    """Fill the temporary table `shared` with hashes of generation `number` that others have too.
 
-    def __init__(self) -> None:
-        """Begin with none."""
-        self._values: dict[str, set[bytes] | None] = defaultdict(set)
-
-    def add(self, hashes: tuple[Hash, ...]) -> None:
-        """Add the hashes of one entry."""
-        if len(hashes) < 2:
-            return
-        for hash_ in hashes:
-            self.add_values(hash_.kind.name, (hash_.value,))
-
-    def add_values(self, kind: str, values: Iterable[bytes]) -> None:
-        """Add values of one kind from entries that have other hashes too."""
-        collected = self._values[kind]
-        if collected is not None:
-            collected.update(value for value in values if len(value) <= _MAX_VALUE_BYTES)
-            if len(collected) > _MAX_LOOKUPS:
-                self._values[kind] = None
-
-    def find_placeholders(
-        self,
-        connection: sqlite3.Connection,
-        source: str,
-        states: Mapping[str, int],
-        several: Iterable[Value] | None = None,
-    ) -> list[Value]:
-        """Return the placeholders of the source among the values.
-
-        `states` are the numbers of records of the list in each state; `several` are the values that
-        several records have, if they are known.
-        """
-        if several is not None:
-            candidates = _filter_frequent(connection, several)
-        else:
-            counts = count_versions(connection, states)
-            lookups = sum(
-                _MAX_LOOKUPS if values is None else len(values) for values in self._values.values()
-            )
-            by_lookup = counts.is_mostly_current or counts.favours_lookup(lookups)
-            find = _find_frequent if by_lookup else _find_frequent_now
-            candidates = find(connection, source, self._values)
-        return [value for value in candidates if is_placeholder(connection, source, value)]
-
-
-def _find_frequent_now(
-    connection: sqlite3.Connection, source: str, values: Mapping[str, set[bytes] | None]
-) -> Iterator[Value]:
-    """Yield the values that are frequent in current records of a source."""
-    for kind, record in connection.execute(
-        "SELECT h.kind, max(r.id)"
-        f" {group_current_values(connection, 'r.source = ? AND r.state <> ?')}"
-        " HAVING count(*) >= ?",
-        (source, State.WITHDRAWN, MIN_FILES),
-    ).fetchall():
-        for (value,) in connection.execute(
-            "SELECT value FROM hashes WHERE record = ? AND kind = ?", (record, kind)
-        ):
-            collected = values.get(kind, ())
-            if collected is None or value in collected:
-                yield kind, value
-
-
-def _find_frequent(
-    connection: sqlite3.Connection, source: str, values: Mapping[str, set[bytes] | None]
-) -> Iterator[Value]:
-    """Yield the values that are frequent in all versions of all sources."""
-    for kind, collected in values.items():
-        for value in _find_frequent_of_kind(connection, kind, collected):
-            yield kind, value
-
-
-def _find_frequent_of_kind(
-    connection: sqlite3.Connection, kind: str, values: set[bytes] | None
-) -> list[bytes]:
-    """Return the frequent values, out of all values of the kind if None."""
-    if values is None:
-        rows = connection.execute(
-            "SELECT value FROM hashes WHERE kind = ? GROUP BY value HAVING count(*) >= ?",
-            (kind, MIN_FILES),
+    It has the version, the kind and the value of each, and is in memory.
+    """
+    connection.execute("PRAGMA temp_store = MEMORY")  # no value may get into a file
+    connection.execute("DROP TABLE IF EXISTS temp.shared")
+    connection.execute("CREATE TEMP TABLE shared(record, kind, value)")
+    if number == 1:  # all hashes are new, and their index is read in order
+        connection.execute(
+            "INSERT INTO shared SELECT h.record, h.kind, h.value FROM (SELECT kind, value"
+            " FROM hashes GROUP BY kind, value HAVING count(*) > 1) s CROSS JOIN hashes h"
+            " ON h.kind = s.kind AND h.value = s.value"
         )
-        return [value for (value,) in rows]
-    named = ((kind, value) for value in sorted(values))
-    return [value for _, value in _filter_frequent(connection, named)]
+        return
+    connection.execute(
+        "INSERT INTO shared SELECT h.record, h.kind, h.value"
+        " FROM records r CROSS JOIN hashes h ON h.record = r.id"
+        f" WHERE {is_new(connection, number)} AND EXISTS (SELECT 1 FROM hashes o"
+        " WHERE o.kind = h.kind AND o.value = h.value AND o.record <> h.record)"
+    )
 
 
-def _filter_frequent(connection: sqlite3.Connection, values: Iterable[Value]) -> Iterator[Value]:
-    query = "SELECT 1 FROM hashes WHERE kind = ? AND value = ? LIMIT 1 OFFSET ?"
-    for value in values:
-        if connection.execute(query, (*value, MIN_FILES - 1)).fetchone():
-            yield value
+def find_new_placeholders(connection: sqlite3.Connection, source: str) -> list[Value]:
+    """Return the placeholders of a source among the values in `shared`."""
+    frequent = connection.execute(
+        f"SELECT DISTINCT kind, value FROM shared s WHERE length(value) <= {_MAX_VALUE_BYTES}"
+        " AND EXISTS (SELECT 1 FROM hashes o"
+        " WHERE o.kind = s.kind AND o.value = s.value LIMIT 1 OFFSET ?)",
+        (MIN_FILES - 1,),
+    ).fetchall()
+    return [value for value in frequent if is_placeholder(connection, source, value)]
 
 
 def is_placeholder(connection: sqlite3.Connection, source: str, value: Value) -> bool:
@@ -171,7 +107,6 @@ def _count_files(connection: sqlite3.Connection, source: str, value: Value, dige
 def judge(
     connection: sqlite3.Connection,
     number: int,
-    changes: Changes,
     source: str,
     values: Iterable[Value],
 ) -> list[Value]:
@@ -187,14 +122,14 @@ def judge(
         if is_placeholder(connection, source, value):
             placeholders.append(value)
             connection.execute("INSERT OR IGNORE INTO judged VALUES (?, ?, ?)", (*value, REPEATED))
-            _mark(connection, number, changes, value, REPEATED, source=source)
+            _mark(connection, number, value, REPEATED, source=source)
         else:
             why_not = find_exclusion(Hash(KINDS[value[0]], value[1]))
-            _mark(connection, number, changes, value, why_not, source=source)
+            _mark(connection, number, value, why_not, source=source)
     return placeholders
 
 
-def judge_all(connection: sqlite3.Connection, number: int, changes: Changes) -> None:
+def judge_all(connection: sqlite3.Connection, number: int) -> None:
     """Judge again all sources with a value that some source repeated."""
     repeated: dict[str, list[Value]] = defaultdict(list)  # by source
     for value, why in read_judgements(connection).items():
@@ -207,16 +142,14 @@ def judge_all(connection: sqlite3.Connection, number: int, changes: Changes) -> 
         ):
             repeated[source].append(value)
     for source, values in repeated.items():
-        judge(connection, number, changes, source, values)
+        judge(connection, number, source, values)
 
 
-def release(
-    connection: sqlite3.Connection, number: int, changes: Changes, values: Iterable[Value]
-) -> None:
+def release(connection: sqlite3.Connection, number: int, values: Iterable[Value]) -> None:
     """Mark values as compared in all current and later records."""
     for value in values:
         connection.execute("INSERT OR REPLACE INTO judged VALUES (?, ?, NULL)", value)
-        _mark(connection, number, changes, value, None)
+        _mark(connection, number, value, None)
 
 
 def unrelease(connection: sqlite3.Connection, to: int) -> None:
@@ -242,7 +175,6 @@ def unrelease(connection: sqlite3.Connection, to: int) -> None:
 def _mark(
     connection: sqlite3.Connection,
     number: int,
-    changes: Changes,
     value: Value,
     why_not: str | None,
     *,
@@ -266,11 +198,6 @@ def _mark(
         )
         if kind.video:
             video_frames.renew(connection, record)
-    if kind.searched:
-        if why_not is not None:
-            changes.doubt([Hash(kind, value[1])])
-        elif holders:
-            changes.gain([Hash(kind, value[1])])
 
 
 def renew_versions(

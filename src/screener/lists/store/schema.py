@@ -1,23 +1,33 @@
-"""The tables of a list's database, and the statements that upgrade older formats.
+"""The tables of a list's database.
 
-A row of `records` or `segments` belongs to the generations from `since` up to, not including,
-`until`: see `database.is_in_generation`.
+A row of `records`, `segments` or `opinions` belongs to the generations from `since` up to, not
+including, `until`: see `database.is_in_generation`.
 """
 
 from __future__ import annotations
 
-FORMAT = 3
+FORMAT = 1
 
-_FIRST_TABLES = """
+# The generation that ended a version, or `NEVER`. So all versions of a recent generation are in one
+# range of the index below, and queries skip older versions.
+NEVER = 9223372036854775807
+END_COLUMN = f"coalesce({{rows}}until, {NEVER})"
+
+# The first import of a list drops this index, and creates it after all hashes are inserted.
+VALUE_INDEX = "CREATE INDEX hashes_by_value ON hashes(kind, value)"
+
+TABLES = f"""
 CREATE TABLE meta(name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE generations(
   number INTEGER PRIMARY KEY,
   time REAL NOT NULL,           -- when it was made, seconds since 1970
   confirmed REAL NOT NULL,      -- when it was made, or an import last found nothing to change
   what TEXT NOT NULL,
-  states TEXT NOT NULL,         -- JSON: how many records are in each state
+  counts TEXT NOT NULL,         -- JSON: see `counts.Group`
   library TEXT NOT NULL,
-  who TEXT, note TEXT);         -- who asked for it, and why
+  who TEXT, note TEXT,          -- who asked for it, and why
+  target INTEGER,               -- the generation that a rollback restored
+  source TEXT, entry TEXT);     -- of an opinion, or of a released value
 CREATE TABLE imports(
   id INTEGER PRIMARY KEY,
   generation INTEGER NOT NULL, time REAL NOT NULL,
@@ -45,9 +55,10 @@ CREATE TABLE segments(
   file TEXT PRIMARY KEY, kind TEXT NOT NULL, rows INTEGER NOT NULL,
   since INTEGER NOT NULL, until INTEGER) WITHOUT ROWID;
 CREATE INDEX segments_by_until ON segments(until);
-"""
-# New in format 2. Rows of `opinions` belong to generations like records.
-_NEW_TABLES = """
+{VALUE_INDEX};
+CREATE INDEX records_by_end ON records({END_COLUMN.format(rows="")});
+-- Withdrawals that belong to no generation: see `Writer.write_unapplied`.
+CREATE INDEX records_unapplied ON records(source, entry) WHERE until = since;
 CREATE TABLE quarantine(
   id INTEGER PRIMARY KEY,
   import INTEGER NOT NULL, line INTEGER NOT NULL, field TEXT, reason TEXT NOT NULL,
@@ -66,9 +77,6 @@ CREATE TABLE judged(            -- values that were released, or that some sourc
 CREATE TABLE terms(
   source TEXT PRIMARY KEY, tlp TEXT, redistribution INTEGER, expires TEXT, note TEXT,
   who TEXT, time REAL NOT NULL) WITHOUT ROWID;
-"""
-# New in format 3. Rows belong to a version of a record like hashes.
-_FRAMES = """
 CREATE TABLE frames(            -- of the videos of a version, those that are compared
   record INTEGER NOT NULL,
   value BLOB NOT NULL,          -- the PDQ of a frame
@@ -76,30 +84,3 @@ CREATE TABLE frames(            -- of the videos of a version, those that are co
   PRIMARY KEY(record, value)) WITHOUT ROWID;
 CREATE INDEX frames_by_value ON frames(value);
 """
-_FROM_1 = f"""
-ALTER TABLE generations ADD COLUMN who TEXT;
-ALTER TABLE generations ADD COLUMN note TEXT;
-ALTER TABLE imports ADD COLUMN who TEXT;
-ALTER TABLE records ADD COLUMN said TEXT NOT NULL DEFAULT 'confirmed';
-UPDATE records SET said = state;
-ALTER TABLE quarantine RENAME TO old_quarantine;
-{_NEW_TABLES}
-INSERT INTO quarantine(import, line, field, reason)
-  SELECT import, line, field, reason FROM old_quarantine;
-DROP TABLE old_quarantine;
-"""
-
-# The first import of a list drops this index, and creates it after all hashes are inserted.
-VALUE_INDEX = "CREATE INDEX hashes_by_value ON hashes(kind, value)"
-# The generation that ended a version, or `NEVER`. So all versions of a recent generation are in one
-# range of the index below, and queries skip older versions.
-NEVER = 9223372036854775807
-END_COLUMN = f"coalesce({{rows}}until, {NEVER})"
-# Lists of older versions get this index with their next change, and older versions maintain it.
-END_INDEX = f"CREATE INDEX IF NOT EXISTS records_by_end ON records({END_COLUMN.format(rows='')})"
-ALL_TABLES = f"{_FIRST_TABLES} {VALUE_INDEX}; {END_INDEX}; {_NEW_TABLES} {_FRAMES}"
-
-
-def build_upgrade(format: int) -> str:
-    """Return the statements that upgrade a database from an older format."""
-    return " ".join((_FROM_1, _FRAMES)[format - 1 :])

@@ -1,4 +1,4 @@
-"""Find the searchable values of each kind, and collect their changes.
+"""Find the searchable values of each kind, and those that a generation changed.
 
 They are the distinct values of compared hashes, and for videos the PDQs of their frames, of records
 that are not withdrawn. `segments` writes them to files.
@@ -13,18 +13,16 @@ from functools import lru_cache
 from operator import attrgetter
 
 import numpy as np
-import numpy.typing as npt
 
-from screener.hashing.hash import KINDS, Hash, HashKind
+from screener.hashing.hash import KINDS, HashKind
 from screener.hashing.video_frames import FLOOR, Frames
 from screener.index.values import Codes, Values, as_values
 from screener.lists.states import MATCHING
-from screener.lists.store.database import MAX_PARAMETERS, is_in_generation, split_values
-from screener.lists.store.generations import Generation
+from screener.lists.store.database import MAX_PARAMETERS, is_in_generation, is_new, split_values
 from screener.lists.store.records import RECORD_COLUMNS, Record, build_record
-from screener.lists.store.version_counts import count_versions
+from screener.lists.store.schema import END_COLUMN
 
-Ints = npt.NDArray[np.int64]
+_SPAN = 256  # records, whose values SQLite joins
 _SORT_KEY = attrgetter("source", "entry")
 
 
@@ -74,52 +72,33 @@ def _build_record_query(marks: str, generation: int) -> str:
 _CURRENT = "AND r.until IS NULL AND r.state <> 'withdrawn'"
 
 
-class Changes:
-    """The searchable values that a change of a list affects, by kind, as packed bytes."""
-
-    def __init__(self) -> None:
-        """Begin with none."""
-        self._gained: dict[str, bytearray] = defaultdict(bytearray)
-        self._doubtful: dict[str, bytearray] = defaultdict(bytearray)
-
-    def gain(self, hashes: Iterable[Hash]) -> None:
-        """Add searchable hashes that a current record gained."""
-        for hash_ in hashes:
-            self._gained[hash_.kind.name] += hash_.codes
-
-    def gain_packed(self, kind: HashKind, values: bytes | memoryview) -> None:
-        """Add packed searchable values of a kind that current records gained."""
-        self._gained[kind.name] += values
-
-    def doubt(self, hashes: Iterable[Hash]) -> None:
-        """Add searchable hashes that a record lost, and that other records may have."""
-        for hash_ in hashes:
-            self._doubtful[hash_.kind.name] += hash_.codes
-
-    def kinds(self) -> list[HashKind]:
-        """Return the changed kinds, the largest last, when the memory of the others is free."""
-        changed = self._gained.keys() | self._doubtful.keys()
-        kinds = [kind for name, kind in KINDS.items() if name in changed]
-        return sorted(kinds, key=lambda kind: len(self._gained.get(kind.name, b"")))
-
-    def gained(self, kind: HashKind) -> Values:
-        """Remove and return the gained values, sorted and distinct."""
-        return _distinct(self._gained.pop(kind.name, bytearray()), kind)
-
-    def doubtful(self, kind: HashKind) -> Values:
-        """Remove and return the doubtful values, sorted and distinct."""
-        return _distinct(self._doubtful.pop(kind.name, bytearray()), kind)
+def find_gained(connection: sqlite3.Connection, number: int) -> dict[str, bytearray]:
+    """Return the packed searchable values of the versions that generation `number` began."""
+    return _pack(connection, is_new(connection, number))
 
 
-def find_stored(
-    connection: sqlite3.Connection, kind: HashKind, values: Values, current: Generation
-) -> Values:
-    """Return the given values that current records have, sorted.
+def find_doubtful(connection: sqlite3.Connection, number: int) -> dict[str, bytearray]:
+    """Return the packed searchable values of the versions that generation `number` ended."""
+    return _pack(connection, f"{END_COLUMN.format(rows='r.')} = {number:d} AND r.since < r.until")
 
-    If there are many, it returns all searchable values of the kind instead, which is faster.
-    """
-    if not count_versions(connection, current.states).favours_lookup(values.size):
-        return read_all(connection, kind)
+
+def _pack(connection: sqlite3.Connection, condition: str) -> dict[str, bytearray]:
+    """Return the searchable values of records `r` that meet a condition, by kind."""
+    packed: dict[str, bytearray] = defaultdict(bytearray)
+    # One text of many values is faster than a row for each.
+    for kind, text in connection.execute(
+        "SELECT h.kind, group_concat(hex(h.value), '') FROM records r CROSS JOIN hashes h"
+        f" ON h.record = r.id WHERE {condition} AND r.state <> 'withdrawn'"
+        f" AND h.why_not IS NULL AND h.kind <> 'vpdq' GROUP BY r.id / {_SPAN}, h.kind"
+    ):
+        packed[kind] += bytes.fromhex(text)
+    for (value,) in connection.execute(build_query(KINDS["vpdq"], condition)):
+        packed["vpdq"] += value
+    return packed
+
+
+def find_stored(connection: sqlite3.Connection, kind: HashKind, values: Values) -> Values:
+    """Return the given values that current records have, sorted."""
     stored: list[bytes] = []
     raw, size = values.tobytes(), kind.code_size
     for start in range(0, len(raw), MAX_PARAMETERS * size):
@@ -133,7 +112,7 @@ def find_stored(
                 (kind.name, *batch),
             )
         )
-    return _distinct(bytearray().join(stored), kind)
+    return make_distinct(bytearray().join(stored), kind)
 
 
 def read_all(connection: sqlite3.Connection, kind: HashKind) -> Values:
@@ -143,7 +122,7 @@ def read_all(connection: sqlite3.Connection, kind: HashKind) -> Values:
         if len(value) != kind.code_size:  # it would shift all later values
             raise ValueError("no value")
         packed += value
-    return _distinct(packed, kind)
+    return make_distinct(packed, kind)
 
 
 def _build_from(kind: HashKind) -> str:
@@ -174,32 +153,28 @@ def build_query(
     )
 
 
-def _distinct(packed: bytearray, kind: HashKind) -> Values:
+def make_distinct(packed: bytearray, kind: HashKind) -> Values:
     """Return packed values sorted and distinct."""
-    values, _ = sort_codes(np.frombuffer(packed, np.uint8).reshape(-1, kind.code_size), None, kind)
+    values = _sort(np.frombuffer(packed, np.uint8).reshape(-1, kind.code_size))
     repeats = values[1:] == values[:-1]
     return values[np.concatenate(([True], ~repeats))] if repeats.any() else values
 
 
-def sort_codes(codes: Codes, records: Ints | None, kind: HashKind) -> tuple[Values, Ints]:
-    """Return the values of codes (n, size) sorted, and their records in the same order.
+def _sort(codes: Codes) -> Values:
+    """Return the values of codes (n, size) sorted.
 
-    Without `records`, the second array has row numbers, or is empty if the codes were sorted. The
-    values are sorted by their first eight bytes as integers, which is many times faster than as
-    bytes. The few that agree in these are then sorted by all bytes, and by record.
+    They are sorted by their first eight bytes as integers, which is many times faster than as
+    bytes. The few that agree in these are then sorted by all bytes.
     """
     values: Values = as_values(codes)
     heads = codes[:, :8].copy().view(">u8").ravel().astype(np.uint64)
-    if records is None and bool((heads[1:] > heads[:-1]).all()):
-        return values, np.empty(0, np.int64)
+    if bool((heads[1:] > heads[:-1]).all()):
+        return values
     order = np.argsort(heads, kind="stable")
     heads, values = heads[order], values[order]
-    records = order if records is None else records[order]
     same_head = np.zeros(len(values) + 1, bool)  # whether a value begins like the previous one
     same_head[1:-1] = heads[1:] == heads[:-1]
+    # Sorting all of these at once leaves each run of equal heads in its position.
     ties = np.flatnonzero(same_head[:-1] | same_head[1:])
-    if ties.size:
-        # Sorting all ties at once leaves each run of equal heads in its position.
-        inner = np.lexsort((records[ties], values[ties]))
-        values[ties], records[ties] = values[ties][inner], records[ties][inner]
-    return values, records
+    values[ties] = np.sort(values[ties])
+    return values

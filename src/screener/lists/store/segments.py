@@ -20,10 +20,10 @@ from screener.index.parts import Parts, open_indexes, snapshot, write_step
 from screener.index.snapshot import NONE_REMOVED, Snapshot
 from screener.index.tiers import Step
 from screener.index.values import Index, Values, contains
-from screener.lists.store import sharing
+from screener.lists.store import searchable_values, sharing
 from screener.lists.store.database import SEGMENTS, ask, find_damaged_rows
 from screener.lists.store.generations import Generation, make_segment_name
-from screener.lists.store.searchable_values import Changes, find_stored, read_all
+from screener.lists.store.searchable_values import find_stored, make_distinct, read_all
 from screener.system.progress import Progress, Steps
 
 Open = Mapping[str, Index]  # by file name
@@ -63,36 +63,43 @@ class WrittenFiles:
 
 
 def write_changed(
-    connection: sqlite3.Connection, folder: Path, current: Generation, changes: Changes, number: int
+    connection: sqlite3.Connection, folder: Path, current: Generation, number: int
 ) -> None:
-    """Write the changes of each kind, and register the files for generation `number`.
+    """Write the values that generation `number` changed, and register the files for it.
 
     The work is proportional to the change; many values are merged later: see `is_merge_due`.
     """
-    for kind in changes.kinds():
-        files = current.segments.get(kind.name, Parts())
-        step = _plan_change(connection, folder, files, current, changes, kind)
+    gained = searchable_values.find_gained(connection, number)
+    doubtful = searchable_values.find_doubtful(connection, number)
+    # The largest kind comes last, when the memory of the others is free.
+    for name in sorted(
+        gained.keys() | doubtful.keys(), key=lambda name: len(gained.get(name, b""))
+    ):
+        kind, files = kind_named(name), current.segments.get(name, Parts())
+        came = make_distinct(gained.pop(name, bytearray()), kind)
+        went = make_distinct(doubtful.pop(name, bytearray()), kind)
+        step = _plan_change(connection, folder, files, came, went, kind)
         if step is not None:
             register(connection, _write(folder, kind, files, step, number), number)
-        del step  # frees its memory before the values of the next kind are sorted
+        del step, came, went  # frees their memory before the values of the next kind are sorted
 
 
 def _plan_change(
     connection: sqlite3.Connection,
     folder: Path,
     files: Parts,
-    current: Generation,
-    changes: Changes,
+    gained: Values,
+    doubtful: Values,
     kind: HashKind,
 ) -> Step | None:
     try:
         stored = _open_stored(folder, files, kind)
-        doubtful = changes.doubtful(kind)
-        lost = doubtful[~contains(find_stored(connection, kind, doubtful, current), doubtful)]
+        doubtful = doubtful[~contains(gained, doubtful)]
+        lost = doubtful[~contains(find_stored(connection, kind, doubtful), doubtful)]
         if files.indexes or lost.size:
-            return tiers.step(stored, changes.gained(kind), lost, at_once=True)
+            return tiers.step(stored, gained, lost, at_once=True)
         # The first values of their kind may be very many; `tiers.step` would copy them.
-        return _add_all(changes.gained(kind))
+        return Step(0, gained, NONE_REMOVED) if gained.size else None
     except (ScreenerError, OSError, ValueError):
         return _rebuild(connection, kind)
 
@@ -165,10 +172,6 @@ def _rebuild(connection: sqlite3.Connection, kind: HashKind) -> Step:
     if any(find_damaged_rows(connection)):
         raise ValueError("damaged rows")
     return Step(0, read_all(connection, kind), NONE_REMOVED)
-
-
-def _add_all(values: Values) -> Step | None:
-    return Step(0, values, NONE_REMOVED) if values.size else None
 
 
 def _write(folder: Path, kind: HashKind, files: Parts, step: Step, number: int) -> WrittenFiles:

@@ -35,8 +35,8 @@ def set_terms(folder: Path, source: str, terms: Terms, *, by: str | None) -> Ter
         _check_known(connection, source)
         before = generations.load(connection, folder)
         generations.publish(
-            connection, before.next_number, what="terms", states=before.states,
-            confirmed=before.time, by=by, note=f"{source}: {format_terms(terms)}",
+            connection, before.next_number, what="terms", confirmed=before.time, by=by,
+            note=f"{source}: {format_terms(terms)}",
         )  # fmt: skip
         return update_terms(connection, source, terms, by=by)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -26,33 +26,67 @@ from screener.lists.store.records import (
 _ENCODE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
-class Version(NamedTuple):
-    """The stored form of a row; equal fingerprints mean that nothing changed.
+class StoredHash(NamedTuple):
+    """A hash of a version, with the reason why it is not compared, or None if it is."""
 
-    `why_not` has one reason per hash, or None if the hash is compared. `carried` has a bit for each
-    term field (see `terms.find_fields`) that was copied from the previous version.
+    kind: str
+    value: bytes
+    quality: int | None
+    why_not: str | None
+
+
+class Version(NamedTuple):
+    """The stored form of a row; equal digests mean that nothing changed.
+
+    `damaged` are the kinds with an unreadable value; they are not stored.
     """
 
     state: State
     categories: str
     labels: str
     updated: str | None
-    hashes: tuple[Hash, ...]
-    why_not: tuple[str | None, ...]
-    fingerprint: bytes
-    carried: int = 0
+    hashes: tuple[StoredHash, ...]
+    digest: bytes
+    damaged: tuple[str, ...] = ()
 
 
 def to_version(row: Row) -> Version:
     """Return the stored form of a row, with sorted and unique hashes."""
     hashes = row.hashes if len(row.hashes) < 2 else remove_duplicates(row.hashes)
-    categories = encode_categories(row.categories)
-    labels = encode_labels(row.labels)
-    parts = [f"{row.state}\0{categories}\0{labels}\0{row.updated}"]
-    parts += [f"{hash_.kind.name}\0{hash_.quality}\0{hash_.value.hex()}" for hash_ in hashes]
-    fingerprint = hashlib.blake2b("\0".join(parts).encode(), digest_size=16).digest()
-    why_not = tuple(map(find_exclusion, hashes))
-    return Version(row.state, categories, labels, row.updated, hashes, why_not, fingerprint)
+    stored = tuple(
+        [
+            StoredHash(hash_.kind.name, hash_.value, hash_.quality, find_exclusion(hash_))
+            for hash_ in hashes
+        ]
+    )
+    categories, labels = encode_categories(row.categories), encode_labels(row.labels)
+    texts = [format_head(row.state, categories, labels, row.updated)]
+    texts += [format_hash(*hash_[:3]) for hash_ in stored]
+    digest = make_digest(texts)
+    return Version(row.state, categories, labels, row.updated, stored, digest, row.damaged)
+
+
+def format_head(state: State, categories: str, labels: str, updated: str | None) -> str:
+    """Return the text for a version's digest of all but its hashes."""
+    return f"{state}\0{categories}\0{labels}\0{updated}"
+
+
+def format_hash(kind: str, value: bytes, quality: int | None) -> str:
+    """Return the text for a version's digest of one hash."""
+    return f"\0{kind}\0{quality}\0{value.hex()}"
+
+
+def make_digest(texts: Iterable[str]) -> bytes:
+    """Return the digest of a version, which does not depend on what is compared."""
+    return hashlib.blake2b("".join(texts).encode(), digest_size=16).digest()
+
+
+def read_hashes(connection: sqlite3.Connection, record: int) -> list[StoredHash]:
+    """Return the hashes of a stored version."""
+    rows = connection.execute(
+        "SELECT kind, value, quality, why_not FROM hashes WHERE record = ?", (record,)
+    )
+    return list(map(StoredHash._make, rows))
 
 
 def read_labels(connection: sqlite3.Connection, record: int) -> dict[str, str]:
@@ -68,9 +102,7 @@ def read_row(connection: sqlite3.Connection, record: int) -> Row:
     ).fetchone()
     hashes = tuple(
         Hash(KINDS[kind], value, quality)
-        for kind, value, quality in connection.execute(
-            "SELECT kind, value, quality FROM hashes WHERE record = ?", (record,)
-        )
+        for kind, value, quality, _ in read_hashes(connection, record)
     )
     return Row(
         0, entry, State(state), hashes, parse_categories(categories), parse_labels(labels), updated
@@ -82,7 +114,7 @@ def relabel(connection: sqlite3.Connection, record: int, labels: Mapping[str, st
     version = to_version(read_row(connection, record)._replace(labels=labels))
     connection.execute(
         "UPDATE records SET labels = ?, fingerprint = ? WHERE id = ?",
-        (version.labels, version.fingerprint, record),
+        (version.labels, version.digest, record),
     )
 
 
@@ -94,14 +126,9 @@ def encode_row(row: Row) -> str:
     return _ENCODE((*fields, row.damaged))
 
 
-def decode_row(text: str, field: str | None = None) -> Row:
-    """Return the row of a JSON text that `encode_row` made.
-
-    `field` is the first damaged field; older versions stored only that, not all damaged kinds.
-    """
-    line, entry, state, hashes, pairs, labels, updated, more = parse_row(text)
-    kind = (field or "").removesuffix("_quality")
-    damaged = more[0] if more else [kind] if kind in KINDS else []
+def decode_row(text: str) -> Row:
+    """Return the row of a JSON text that `encode_row` made."""
+    line, entry, state, hashes, pairs, labels, updated, damaged = parse_row(text)
     categories = tuple(Category(scheme, code) for scheme, code in pairs)
     return Row(line, entry, state, hashes, categories, labels, updated, tuple(damaged))
 

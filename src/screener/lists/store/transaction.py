@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from screener.errors import IndexFileError, ListError
-from screener.lists.store import database, erase, schema, sharing
+from screener.lists.store import database, erase, sharing
 from screener.lists.store.column_checks import SEGMENT_NAME
 from screener.lists.store.database import DATABASE, SEGMENTS, check_folder, check_format, connect
 from screener.lists.store.generations import KEPT_GENERATIONS
@@ -69,8 +69,6 @@ def begin(folder: Path) -> Iterator[sqlite3.Connection]:
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA cache_size = -131072")
         with sqlite_files.transaction(connection):
-            database.ensure_id(connection)
-            connection.execute(schema.END_INDEX)
             yield connection
         _empty_log(connection)
 
@@ -96,15 +94,6 @@ def remove_unused(folder: Path) -> None:
                 folder.rename(temporary)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-
-
-def ensure_list_id(folder: Path) -> str:
-    """Return the id of a list; create it if an older version made the list."""
-    list_id = database.ask(folder, database.read_id)
-    if list_id is None:
-        with begin(folder) as connection:
-            list_id = database.ensure_id(connection)
-    return list_id
 
 
 @contextlib.contextmanager

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import json
 import logging
 import os
 import re
-import secrets
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -20,7 +17,7 @@ from screener.hashing.hash import Hash
 from screener.lists.hashlist import HashList
 from screener.lists.inspecting.shown_entry import Shown
 from screener.lists.states import State
-from screener.lists.store.repeated_values import REPEATED
+from screener.lists.store.records import NewRecord
 from screener.screening.result import Match
 from screener.screening.screener import Screener
 from screener.service.hma.signals import SIGNAL_OF_KIND
@@ -34,8 +31,6 @@ _log = logging.getLogger(__name__)
 BANK_NAME = re.compile("[A-Z_][A-Z0-9_]*", re.ASCII)
 SOURCE = "hma"  # of the records of own banks
 _AUTHOR = "hma"  # of opinions
-_TEMPORARY_PREFIX = ".content-"
-_ENABLED, _WITHDRAWN = 1, 0  # `disable_until_ts` in HMA's format
 
 
 class Banks:
@@ -52,8 +47,6 @@ class Banks:
         self._service = service
         self._folder = folder
         self._lock = _lock_folder(folder)
-        for leftover in folder.glob(f"{_TEMPORARY_PREFIX}*"):
-            leftover.unlink(missing_ok=True)
         self._store = Store(folder / "hma.sqlite")
         self._by_list: dict[str, Bank] = {}
         self._add_own_lists()
@@ -220,9 +213,7 @@ class Banks:
         """
         content = self._store.add_content(bank, SOURCE, note=note, metadata=metadata)
         try:
-            values = {name: hash_.text for name, hash_ in signals.items()}
-            self._import(bank, {"id": content.id, "signals": values, "disable_until_ts": _ENABLED})
-            self._release_repeated(bank, content)
+            self._add(bank, NewRecord(str(content.id), tuple(signals.values())))
         except BaseException:
             if _show(HashList.open(self._path(bank)), content) is not None:
                 self._withdraw(bank, content)
@@ -272,36 +263,10 @@ class Banks:
             raise
 
     def _withdraw(self, bank: Bank, content: Content) -> None:
-        row = {"id": content.id, "signals": {}, "disable_until_ts": _WITHDRAWN}
-        self._import(bank, row)
+        self._add(bank, NewRecord(str(content.id), state=State.WITHDRAWN))
 
-    def _import(self, bank: Bank, row: Mapping[str, Any]) -> None:
-        file = self._folder / f"{_TEMPORARY_PREFIX}{secrets.token_hex(8)}.json"
-        try:
-            descriptor = open_private(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY)
-            with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-                json.dump([row], stream)
-            report = HashList.open(self._path(bank)).import_file(
-                file, source=SOURCE, format="hma", by=_AUTHOR
-            )
-        finally:
-            with contextlib.suppress(OSError):
-                file.unlink()
-        if report.quarantined:
-            raise ListError("the list did not accept the content")
-
-    def _release_repeated(self, bank: Bank, content: Content) -> None:
-        """Make a value searchable that very many contents have.
-
-        In a file it would be a constant of a faulty tool; here a client added each on purpose.
-        """
-        hash_list = HashList.open(self._path(bank))
-        shown = _show(hash_list, content)
-        for one in () if shown is None else shown.hashes:
-            if one.why_not == REPEATED:
-                hash_list.release_value(
-                    content.entry, one.kind, source=SOURCE, by=_AUTHOR, reason="added one by one"
-                )
+    def _add(self, bank: Bank, record: NewRecord) -> None:
+        HashList.open(self._path(bank)).add([record], source=SOURCE, by=_AUTHOR)
 
 
 def name_of_list(list_name: str) -> str:

@@ -13,7 +13,7 @@ from screener import HashList
 from screener.errors import ListError
 from screener.hashing.hash import KINDS
 from screener.lists.inspecting.verify import DamagedList
-from screener.lists.store import census
+from screener.lists.store import counts
 
 SOURCES = ("one", "two", "three")
 OPAQUE = "ab" * 144  # of PhotoDNA, which is carried and not compared
@@ -120,7 +120,7 @@ def test_info_is_what_the_records_say_after_any_changes(tmp_path, monkeypatch, s
             continue
         before, known = known, known.refresh()
         with monkeypatch.context() as patched:
-            patched.setattr(census, "count", None)
+            patched.setattr(counts, "count", None)
             assert told(known) == expected(known), name
         if name != "purge":
             assert told(before) == expected(before)
@@ -141,45 +141,30 @@ def test_values_that_a_source_repeats_are_counted(tmp_path):
     assert told(known)["not_searched"] == {"pdq": 1}
 
 
-def test_a_list_that_an_older_version_wrote_to_is_counted(tmp_path):
-    """Its census is of another generation, or there is none: `info` and changes do without."""
-    known = HashList.create(tmp_path / "known.list")
-    put = putting(known, tmp_path)
-    put(f"id,md5\na,{value(1)}")
-    with closing(sqlite3.connect(known.path / "records.sqlite")) as connection, connection:
-        connection.execute("DELETE FROM meta WHERE name = 'census'")
-    for text in ("b", "c"):
-        put(f"id,md5\n{text},{value(text)}")
-        known = known.refresh()
-        assert told(known) == expected(known)
-        assert known.verify(seed=1).damage == ()
-
-
 @pytest.mark.parametrize("count", [1, 3])
-def test_a_census_that_is_wrong_is_damage(tmp_path, count):
+def test_counts_that_are_wrong_are_damage(tmp_path, count):
     """`verify` counts once more."""
     known = HashList.create(tmp_path / "known.list")
     putting(known, tmp_path)(f"id,md5\na,{value(1)}\nb,{value(2)}")
-    wrong = json.dumps([1, 2, [["demo", "confirmed", ["md5"], False, count]]])
+    wrong = json.dumps([["demo", "confirmed", ["md5"], False, count]])
     with closing(sqlite3.connect(known.path / "records.sqlite")) as connection, connection:
-        connection.execute("UPDATE meta SET value = ? WHERE name = 'census'", (wrong,))
-    with pytest.raises(DamagedList, match="differs from the list's census"):
+        connection.execute("UPDATE generations SET counts = ? WHERE number = 1", (wrong,))
+    with pytest.raises(DamagedList, match="the numbers of records differ"):
         known.refresh().verify()
 
 
 @pytest.mark.parametrize(
     "text",
-    ["", "5", "[1]", '[1,2,[["demo","gone",[],false,1]]]', '[1,2,[["demo","seed",["x"],false,1]]]',
-     '[1,2,[["demo","seed",[],false,-1]]]', '[1,2,[[5,"seed",[],false,1]]]'],
+    ["", "5", "[1]", '[["demo","gone",[],false,1]]', '[["demo","seed",["x"],false,1]]',
+     '[["demo","seed",[],false,-1]]', '[[5,"seed",[],false,1]]'],
 )  # fmt: skip
-def test_a_census_that_cannot_be_read_is_told(tmp_path, text):
+def test_counts_that_cannot_be_read_are_damage(tmp_path, text):
     """By `info`, a change and `verify`, as any row that no version writes."""
     known = HashList.create(tmp_path / "known.list")
     put = putting(known, tmp_path)
     put(f"id,md5\na,{value(1)}")
     with closing(sqlite3.connect(known.path / "records.sqlite")) as connection, connection:
-        connection.execute("UPDATE meta SET value = ? WHERE name = 'census'", (text,))
-    known = known.refresh()
-    for asked in (known.info, lambda: put(f"id,md5\nb,{value(2)}"), known.verify):
-        with pytest.raises(ListError, match="the table meta: no version of screener writes"):
+        connection.execute("UPDATE generations SET counts = ? WHERE number = 1", (text,))
+    for asked in (known.refresh, lambda: put(f"id,md5\nb,{value(2)}")):
+        with pytest.raises(ListError, match="the table generations, number 1: no version"):
             asked()
