@@ -47,6 +47,8 @@ from screener.reporting.calibration.calibration_page import format_per_million
 from screener.reporting.calibration.count import Count
 
 THRESHOLD = 80
+THRESHOLD_TURNED = 100
+TURNED = np.arange(8) > 0  # orientations
 THRESHOLDS = range(40, 165, 5)
 RADIUS = 31
 FLOOR, DETAILED = 50, 50  # of PDQ's quality for distance, and of the detail score for evidence
@@ -105,16 +107,21 @@ def distances(queries: evidence.Queries, listed: Bits) -> np.ndarray:
     return found.astype(np.int64)
 
 
-def most_evidence(queries: evidence.Queries, listed: Bits) -> np.ndarray:
-    """Return for each listed code the most evidence of a query, in bits, rounded down."""
+def most_evidence(queries: evidence.Queries, turned: np.ndarray, listed: Bits) -> np.ndarray:
+    """Return for each listed code the most evidence of a query, in bits, rounded down.
+
+    A query of a turned picture counts from the threshold for those on.
+    """
     left = queries.ceilings[:, None] - distances(queries, listed)
+    left[turned[:, None] & (left < evidence.SIXTEENTHS * THRESHOLD_TURNED)] = LEAST
     return left.max(axis=0) // evidence.SIXTEENTHS
 
 
-def detailed_queries(queries: evidence.Queries) -> evidence.Queries:
-    """Return the queries whose own codes have the patterns of a detailed picture."""
-    scores = detail.pattern_scores([code.tobytes() for code in queries.codes])
-    return evidence.Queries(*(column[np.array(scores) >= DETAILED] for column in queries))
+def detailed_queries(queries: evidence.Queries) -> tuple[evidence.Queries, np.ndarray]:
+    """Return the queries whose own codes have the patterns of a detailed picture; which turned."""
+    scores = np.array(detail.pattern_scores([code.tobytes() for code in queries.codes]))
+    turned = np.resize(TURNED, len(scores))[scores >= DETAILED]
+    return evidence.Queries(*(column[scores >= DETAILED] for column in queries)), turned
 
 
 def weighed(pixels: np.ndarray, listed: Bits) -> Found:
@@ -128,10 +135,10 @@ def weighed(pixels: np.ndarray, listed: Bits) -> Found:
             away = bits.sum(1)[:, None] + listed.sum(1) - 2 * bits @ listed.T
             found[0] = np.minimum(found[0], away.min(axis=0))
         if detailed:
-            found[1] = np.maximum(found[1], most_evidence(as_is, listed))
-            of_views = detailed_queries(views.weigh(look.samples))
+            found[1] = np.maximum(found[1], most_evidence(as_is, TURNED, listed))
+            of_views, turned = detailed_queries(views.weigh(look.samples))
             if len(of_views.codes):
-                found[2] = np.maximum(found[2], most_evidence(of_views, listed))
+                found[2] = np.maximum(found[2], most_evidence(of_views, turned, listed))
     found[2] = np.maximum(found[1], found[2])
     return found
 
