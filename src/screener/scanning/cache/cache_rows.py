@@ -45,6 +45,7 @@ _COMPARISON_SETTINGS = (
     "digests_only",
     "effort",
     "evidence",
+    "evidence_turned",
     "lists",
     "shadow_evidence",
 )
