@@ -77,14 +77,15 @@ bool same_changes(const WeighKernel& kernel, std::uint32_t kind) {
   return lists[0] == lists[1];
 }
 
-// Makes every four queries relatives of the first, as the hashes of a mirrored picture are: in
-// whole half bytes equal or opposite but for a bit, with nearly its weights. The list has them,
-// too.
+// Makes every four queries, or two of the last, relatives of the first, as the hashes of a mirrored
+// picture are: in whole half bytes equal or opposite but for a bit, with nearly its weights. The
+// list has them, too.
 void relate(std::size_t bytes, std::vector<std::uint8_t>& queries,
             std::vector<std::uint8_t>& weights, std::vector<std::uint8_t>& codes) {
   for (std::size_t i = 0; i < queries.size() / bytes; ++i) {
-    const std::size_t first = i - i % kGrouped;
-    const std::size_t place = i % 8 < kGrouped ? i % kGrouped : 3 - i % kGrouped;
+    const std::size_t size = i < 8 ? kGrouped : 2;
+    const std::size_t first = i - i % size;
+    const std::size_t place = i < kGrouped || i >= 8 ? i % size : 3 - i % size;
     for (std::size_t at = 0; at < bytes && i != first; ++at) {
       std::uint32_t turned = 0;
       for (std::size_t half = 0; half < 2; ++half)

@@ -102,6 +102,18 @@ def test_relatives_are_found_to_the_last_unit(width: int, count: int) -> None:
         assert_same(found, differential.weighted_answer(distances, budgets))
 
 
+def test_mirror_images_cost_a_flat_scan_less() -> None:
+    """The plan counts what shares sums: pairs, and less yet four."""
+    rng = np.random.default_rng(7)
+    index = HammingIndex.build(rng.integers(0, 256, (100_000, 32), np.uint8))
+    queries = rng.integers(0, 256, (16, 32), np.uint8)
+    weights = weighted_codes.evidence_like(rng, 16, 256)
+    relatives = [(queries, weights), *(mirrored(rng, queries, weights, size) for size in (2, 4))]
+    costs = [index.explain_weighted(*some, np.full(16, 900)).flat for some in relatives]
+    alone, pairs, fours = costs
+    assert fours < 0.8 * pairs < 0.7 * alone
+
+
 @pytest.mark.parametrize("width", WIDTHS)
 def test_single_queries_answer_as_the_batch(width: int) -> None:
     """One query with an integer budget returns its own part of the batch, hits or none."""

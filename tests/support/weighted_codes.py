@@ -51,14 +51,17 @@ def mostly_zero(rng: np.random.Generator, count: int, bits: int) -> Weights:
     return weights
 
 
-def mirrored(rng: np.random.Generator, queries: Codes, weights: Weights) -> tuple[Codes, Weights]:
-    """Make every four queries relatives of the first, as hashes of a picture and its mirror images.
+def mirrored(
+    rng: np.random.Generator, queries: Codes, weights: Weights, size: int | None = None
+) -> tuple[Codes, Weights]:
+    """Make every two or four queries relatives of the first, as hashes of mirror images are.
 
     In every other bit of a byte they are equal or opposite, but for one bit in a hundred, and their
     weights differ by at most 1.
     """
     count, bits = weights.shape
-    first, place = np.arange(count) // 4 * 4, np.arange(count) % 4
+    size = size or int(rng.choice([2, 4]))
+    first, place = np.arange(count) // size * size, np.arange(count) % size
     classes = rng.permuted(np.tile(np.arange(bits // 4) % 4, (count, 1)), axis=1)[first]
     turned = np.stack([classes * 0, classes & 1, classes >> 1, classes & 1 ^ classes >> 1])
     mine = turned[place, np.arange(count)].reshape(count, bits // 8, 2)

@@ -52,10 +52,12 @@ constexpr std::size_t kWeighedRows = 512;               // codes of a tile
 constexpr std::size_t kHalfStride = kWeighedRows + 64;  // never a multiple of 4 KiB
 constexpr std::size_t kMostHalves = 4 * kMostChunks;
 
-// Four queries of a flat scan that the same sums are for, or one. Half bytes are of four classes:
+// Four queries of a flat scan that the same sums are for, or two, or one. Half bytes are of four
+// classes:
 // against the first query, the second differs in all bits of the odd classes, the third in those of
 // classes 2 and 3, the fourth in those of classes 1 and 2, and in no others. So what the first
-// query differs by in a class is what they differ by, or the rest of its total.
+// query differs by in a class is what they differ by, or the rest of its total. Of two, the halves
+// that are read are dealt to classes 0 and 2 or to 1 and 3 in turn.
 constexpr std::size_t kGrouped = 4;
 constexpr bool is_turned(std::size_t query, std::size_t of_class) {
   return query == 1   ? (of_class & 1) != 0
@@ -70,7 +72,7 @@ struct WeighedGroup {
   std::uint8_t size;                // a lone query reads so many where something is left
   std::uint8_t totals[kGrouped];    // of each class
   std::uint8_t limit;               // of all queries, below 255
-  std::uint32_t count;              // of the queries: kGrouped, or 1 with no classes
+  std::uint32_t count;              // of the queries: kGrouped, 2, or 1 with no classes
 };
 
 // A code of a tile that may be within the budget of a query of a group.

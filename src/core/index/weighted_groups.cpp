@@ -26,30 +26,42 @@ struct Halves {
   std::size_t count;
 };
 
-// Whether most half bytes of two codes are equal or opposite.
+// Whether about half of twice as many parts are some of them.
+bool is_about_half(std::size_t some, std::size_t half) {
+  return 4 * some >= 3 * half && 4 * some <= 5 * half;
+}
+
+// Whether most half bytes of two codes are equal or opposite, and neither by far the most.
 bool look_alike(const std::uint8_t* a, const std::uint8_t* b, std::size_t bytes) {
   std::uint32_t impure = 0;
+  std::uint32_t differing = 0;
   for (std::size_t at = 0; at < bytes; at += 8) {
     std::uint64_t x;
     std::uint64_t y;
     std::memcpy(&x, a + at, 8);
     std::memcpy(&y, b + at, 8);
+    x ^= y;
+    for (std::uint32_t at_bit = 0; at_bit < 64; at_bit += 16)
+      differing += count_bits(static_cast<std::uint32_t>(x >> at_bit & 0xffffu));
     // A bit at the end of each half if its neighbours in it differ.
-    x = (x ^ y) ^ (x ^ y) >> 2;
+    x ^= x >> 2;
     x &= 0x3f3f3f3f3f3f3f3f;
     x |= x >> 2;
     x |= x >> 2;
     impure += count_bits(static_cast<std::uint32_t>(x & 0x03030303)) +
               count_bits(static_cast<std::uint32_t>(x >> 32 & 0x03030303));
   }
-  return impure * 32 <= kMostImpure * bytes;
+  return impure * 32 <= kMostImpure * bytes && is_about_half(differing, 4 * bytes);
 }
 
-// Lets a query join, not yet counted. Returns the sum of the weights that are left.
+// Lets a query join, not yet counted. Returns the sum of the weights that are left, or 0 if it is
+// no mirror image.
 std::uint32_t join(QueryGroup& group, const WeighedQuery& first, const WeighedQuery& query,
                    std::size_t bytes) {
   const std::size_t place = group.weighed.count;
   std::uint32_t left = 0;
+  std::uint32_t halves = 0;  // that are turned
+  std::uint32_t last = 0;    // that will be in the last query
   for (std::size_t b = 0; b < bytes; ++b) {
     const std::uint32_t differing = first.code[b] ^ query.code[b];
     std::uint32_t sums[2][2] = {};  // of each half: of its bits that are equal, that differ
@@ -66,9 +78,12 @@ std::uint32_t join(QueryGroup& group, const WeighedQuery& first, const WeighedQu
       for (std::uint32_t bit = half; bit < 8; bit += 2)
         if ((differing >> bit & 1) != turned) weights[bit] = 0;
       left += sums[half][turned];
+      halves += turned;
+      last += is_turned(3, own);
     }
   }
-  return left;
+  const bool all = is_about_half(halves, bytes) && (place == 1 || is_about_half(last, bytes));
+  return all ? left : 0;
 }
 
 // What half a byte adds for each of its sixteen values, scaled down: as a whole, or each bit, so
@@ -94,14 +109,16 @@ std::uint32_t half_of(const std::uint8_t* code, std::size_t h) {
 }
 
 // Writes down which halves to read first, the heaviest of each class, so that few random codes stay
-// within the budget. Returns the largest sum of a class; nothing if there are not enough of them.
+// within the budget. A lone query has no classes, and those of two queries are read in turns.
+// Returns the largest sum of a class; nothing if there are not enough of them.
 std::optional<std::uint32_t> choose_halves(const Halves& halves, std::uint32_t budget,
                                            WeighedGroup& group) {
   std::array<std::uint32_t, kMostHalves> lists[kGrouped];
   std::size_t counts[kGrouped] = {};
   for (std::size_t i = 0; i < halves.count; ++i) {
-    const std::size_t c =
-        group.count == 1 ? i % kGrouped : halves.classes[halves.sorted[i] % kMostHalves];
+    std::size_t c = i % kGrouped;
+    if (group.count > 1) c = halves.classes[halves.sorted[i] % kMostHalves];
+    if (group.count == 2 && counts[c] > counts[c + 2]) c += 2;
     lists[c][counts[c]++] = halves.sorted[i];
   }
   const std::size_t most = *std::min_element(counts, counts + kGrouped);
@@ -158,10 +175,12 @@ QueryGroup QueryGroups::lone(std::uint32_t query) const {
   return group;
 }
 
-// One of those waiting, with three that stand behind it and are not taken yet if there are.
+// One of those waiting, with three that stand behind it and are not taken yet if there are, or with
+// one.
 QueryGroup QueryGroups::group_from(const std::vector<std::uint32_t>& waiting, std::size_t at,
                                    std::vector<bool>& taken) const {
   QueryGroup group = lone(waiting[at]);
+  QueryGroup pair;
   const WeighedQuery& first = queries_[waiting[at]];
   const std::uint32_t whole = std::accumulate(first.weights, first.weights + 8 * bytes_, 0u);
   std::array<std::size_t, kGrouped - 1> joined{};
@@ -174,9 +193,10 @@ QueryGroup QueryGroups::group_from(const std::vector<std::uint32_t>& waiting, st
     grown.queries[grown.weighed.count++] = waiting[next];
     group = grown;
     joined[group.weighed.count - 2] = next;
+    if (group.weighed.count == 2) pair = group;
   }
-  if (group.weighed.count < kGrouped) return lone(waiting[at]);
-  for (const std::size_t next : joined) taken[next] = true;
+  if (group.weighed.count == 3) group = pair;
+  for (std::size_t i = 0; i + 1 < group.weighed.count; ++i) taken[joined[i]] = true;
   return group;
 }
 

@@ -2,7 +2,7 @@
 //
 // The hashes of a picture and of the same one mirrored differ, in whole half bytes (see weigh.h),
 // in all bits or in none, and their weights are nearly the same. So with the least of their
-// weights, four queries have a bound on their distances from four sums.
+// weights, four queries have a bound on their distances from four sums, and two from two.
 #pragma once
 #include <array>
 #include <vector>

@@ -153,22 +153,28 @@ class WeightedSearch {
     const std::size_t size = numbers.size();
     const double work = weighted_flat_cost(count, holding_.bytes, size) * static_cast<double>(size);
     const auto worth = static_cast<std::size_t>(std::clamp(work / 1e5, 1.0, 1e6));
-    const std::size_t threads = std::min({threads_, std::max<std::size_t>(1, size / 8), worth});
+    const std::size_t tiles = (count + kWeighedRows - 1) / kWeighedRows;
+    const std::size_t threads = std::min({threads_, std::max<std::size_t>(1, tiles / 8), worth});
+    // Each takes a part of the codes for all queries, so that no code is laid out twice.
+    const auto first_of = [&](std::size_t task) {
+      return std::min<std::size_t>(count, tiles * task / threads * kWeighedRows);
+    };
     std::vector<WeightedResult> parts(threads);
     share_out(threads, threads, [&](std::size_t task, std::size_t) {
-      const std::size_t first = size * task / threads;
-      parts[task] = weighted_scan(kernel_, codes, count, holding_.bytes, batch_,
-                                  numbers.data() + first, size * (task + 1) / threads - first);
+      const std::size_t first = first_of(task);
+      parts[task] =
+          weighted_scan(kernel_, codes + first * holding_.bytes, first_of(task + 1) - first,
+                        holding_.bytes, batch_, numbers.data(), size);
     });
-    for (std::size_t task = 0; task < threads; ++task) {
-      const WeightedResult& part = parts[task];
-      const std::size_t first = size * task / threads;
-      for (std::size_t i = 0; i + 1 < part.offsets.size(); ++i)
+    for (std::size_t i = 0; i < size; ++i)
+      for (std::size_t task = 0; task < threads; ++task) {
+        const WeightedResult& part = parts[task];
         for (auto k = static_cast<std::size_t>(part.offsets[i]);
              k < static_cast<std::size_t>(part.offsets[i + 1]); ++k)
-          found_.push_back({numbers[first + i], row_of(static_cast<std::uint64_t>(part.rows[k])),
+          found_.push_back({numbers[i],
+                            row_of(first_of(task) + static_cast<std::uint64_t>(part.rows[k])),
                             part.distances[k]});
-    }
+      }
   }
 
   const Holding& holding_;
