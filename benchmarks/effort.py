@@ -1,6 +1,6 @@
 """How much slower is a scan that looks for edited copies?
 
-Drawn JPEGs of 1600×1004 pixels, as in scan.py, against lists of random PDQs, by which no file
+Drawn JPEGs, as in scan.py, against lists of random PDQs, by which no file
 matches, so that every stage of every effort runs. The efforts take turns, round by round, and the
 median of the rounds counts; a scan's first quarter, by when all workers have begun, does not.
 Verdicts of all efforts are compared first. Processor
@@ -8,7 +8,7 @@ time a file is that of the scan's own process and of its workers; where cores ar
 work it changes less than the rate. With as many jobs as cores a scan cannot be faster than cores
 divided by it.
 
-    python benchmarks/effort.py [--small] [--insets] [--folder DIR] [--receipt FILE]
+    python benchmarks/effort.py [--small] [--size S ...] [--insets] [--folder DIR] [--receipt FILE]
 
 `--insets` compares each effort with and without insets.
 
@@ -29,7 +29,10 @@ from scan import SIZES, drawn_files, scanned
 from screener import Policy, Screener, scan
 from screener.screening.policy import Effort
 
-SIZE = "1600×1004"
+EFFORT_SIZES = {
+    size: SIZES.get(size) or (tuple(map(int, size.split("×"))), 5.0, 1200)
+    for size in ("1600×1004", "640×480", "1080×1080", "1080×1920")
+}
 RECORDS = (100_000, 1_000_000)
 JOBS = (1, 2)
 
@@ -37,7 +40,9 @@ JOBS = (1, 2)
 Setting = tuple[Effort, int]  # with so many insets at most
 
 
-def measure(screeners: dict[Setting, Screener], files: list[str], records: int) -> list[Row]:
+def measure(
+    screeners: dict[Setting, Screener], files: list[str], size: str, records: int
+) -> list[Row]:
     """Return speed and processor time of each setting and number of jobs, and shares of the first.
 
     The share by processor time is what remains of a rate that only the cores limit.
@@ -62,6 +67,7 @@ def measure(screeners: dict[Setting, Screener], files: list[str], records: int) 
     }
     return [
         {
+            "size": size,
             "records": records,
             "effort": str(effort),
             "insets": insets,
@@ -83,12 +89,11 @@ def main() -> None:
     """Measure, print, and write the receipt."""
     parser = receipt.parser(__doc__)
     parser.add_argument("--folder", type=Path, help="keep pictures and lists here")
+    parser.add_argument("--size", nargs="+", choices=EFFORT_SIZES, default=list(EFFORT_SIZES))
     parser.add_argument("--insets", action="store_true", help="with and without insets")
     arguments = parser.parse_args()
     rows: list[Row] = []
     with lists.workplace(arguments.folder) as folder:
-        pixels, grain, count = SIZES[SIZE]
-        files = drawn_files(folder, pixels, grain, 40 if arguments.small else count // 3)
         for records in (1000,) if arguments.small else RECORDS:
             values = lists.drawn(records, ("pdq", "md5"))
             hash_list = lists.made(folder / f"known-{records}.list", values)
@@ -98,9 +103,12 @@ def main() -> None:
                 for insets in ((0, Policy().insets) if arguments.insets else (Policy().insets,))
             }
             next(iter(screeners.values())).warm()
-            for row in measure(screeners, files, records):
-                print(row, flush=True)
-                rows.append(row)
+            for size in arguments.size:
+                pixels, grain, count = EFFORT_SIZES[size]
+                files = drawn_files(folder, pixels, grain, 40 if arguments.small else count // 3)
+                for row in measure(screeners, files, size, records):
+                    print(row, flush=True)
+                    rows.append(row)
     receipt.write(arguments.receipt, receipt.receipt(__doc__, rows, ["pillow", "numpy"]))
 
 

@@ -61,7 +61,7 @@ def test_the_tutorial_runs_in_an_empty_folder(tmp_path, monkeypatch):
                 printed = run(line, folder, int(code[1]) if code else 0)
 
     assert outputs == 3
-    views = (folder / "views.jsonl").read_text()
-    assert re.search('"input":"uploads/cropped.jpg".*"verdict":"match".*uncrop all sides', views)
+    results = (folder / "results.jsonl").read_text()
+    assert re.search('"input":"uploads/cropped.jpg".*"verdict":"match".*uncrop all sides', results)
     assert '"input":"uploads/second.jpg"' in (folder / "matches.jsonl").read_text()
     assert "uploads/broken.jpg" in (folder / "report.html").read_text(encoding="utf-8")

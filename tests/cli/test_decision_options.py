@@ -248,14 +248,14 @@ def test_the_radius_of_known_good_comes_from_the_policy_file(tmp_path):
     assert "known_good" in refused(*call, input=line)
 
 
-@pytest.mark.parametrize("effort", ["distance", "evidence", "views"])
+@pytest.mark.parametrize("effort", ["distance", "evidence", "views", "all"])
 def test_the_effort_is_given_by_its_word(place, effort):
     """It overrides the policy's, and the result states it."""
     (place / "effort.toml").write_text('effort = "evidence"\n')
     call = ("scan", PICTURE, "--list", place / "known.list", "--policy", place / "effort.toml")
     line = json.loads(screener(*call, "--effort", effort).stdout)
     assert line["effort"] == effort
-    assert "not one of: distance, evidence, views" in refused(*call, "--effort", "more")
+    assert "not one of: distance, evidence, views, all" in refused(*call, "--effort", "more")
 
 
 def test_counting_matches_stores_no_result(known, tmp_path):

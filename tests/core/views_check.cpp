@@ -43,11 +43,12 @@ struct Made {
   std::vector<uint8_t> codes, weights;
   std::vector<int32_t> ceilings;
 
-  Made(const PdqViews& views, const PdqGrid& grid, double aspect, const PdqKernel& kernel)
-      : codes(views.size() * kOrientations * kPdqBytes),
-        weights(views.size() * kOrientations * kPdqBits),
-        ceilings(views.size() * kOrientations) {
-    views.weigh(0, views.size(), grid, aspect, kernel,
+  Made(const PdqViews& views, const PdqGrid& grid, double aspect, const PdqKernel& kernel,
+       size_t orientations = kOrientations)
+      : codes(views.size() * orientations * kPdqBytes),
+        weights(views.size() * orientations * kPdqBits),
+        ceilings(views.size() * orientations) {
+    views.weigh(0, views.size(), grid, aspect, kernel, orientations,
                 {codes.data(), weights.data(), ceilings.data()});
   }
   bool operator==(const Made&) const = default;

@@ -92,6 +92,10 @@ def test_a_part_of_the_views_is_weighed_alone(rng):
     for whole, part in zip(every, some, strict=True):
         assert (whole[16:40] == part).all()
     assert views.view_of(9, first=2) == (views.VIEWS[3], "rotate90")
+    two = views.weigh(samples, 2, 5, orientations=2)
+    assert views.view_of(3, first=2, orientations=2) == (views.VIEWS[3], "flip_horizontal")
+    for whole, part in zip(every, two, strict=True):
+        assert (whole[[16, 21, 24, 29, 32, 37]] == part).all()
     assert len(views.weigh(samples, 3, 3).codes) == 0
     for first, last in ((3, 2), (0, len(views.VIEWS) + 1)):
         with pytest.raises(ValueError, match="fewer views"):

@@ -83,7 +83,7 @@ def test_a_mapping_changes_only_the_kinds_it_names():
         ({"alone": {"dhash": False}}, "alone must be a list of kinds"),
         ({"alone": True}, "alone must be a list of kinds"),
         ({"alone": [["dhash"]]}, "alone: "),
-        ({"effort": "far"}, "effort must be one of distance, evidence, views, not 'far'"),
+        ({"effort": "far"}, "effort must be one of distance, evidence, views, all, not 'far'"),
         ({"effort": "VIEWS"}, "effort must be one of"),
         ({"effort": None}, "effort must be one of"),
         ({"effort": ["views"]}, "effort must be one of"),
@@ -155,13 +155,13 @@ def test_the_ends_of_each_range_are_accepted():
             Policy(**wrong)
 
 
-def test_evidence_counts_by_default_without_views():
+def test_views_are_searched_by_default():
     """Every list has a threshold of 80 bits, unless the effort is `distance`."""
-    assert (Policy().effort, Policy().shadow_evidence) == (Effort.EVIDENCE, False)
+    assert (Policy().effort, Policy().shadow_evidence) == (Effort.VIEWS, False)
     assert (dict(Policy().evidence), dict(Policy().lists)) == ({"pdq": 80}, {})
     assert Policy().evidence_threshold("known", "pdq") == 80
     assert Policy(effort="distance").evidence_threshold("known", "pdq") is None
-    for effort in ("evidence", Effort.EVIDENCE, "views", Effort.VIEWS):
+    for effort in ("evidence", Effort.EVIDENCE, "views", Effort.VIEWS, "all"):
         policy = Policy(effort=effort)
         assert type(policy.effort) is Effort
         assert policy.effort == effort
@@ -421,7 +421,7 @@ def test_a_byte_order_mark_in_a_settings_file_is_ignored(tmp_path, load, text):
         ("[limits]\npixels = 1.5", "limits.pixels"),
         ("[sampling]\nevry = 1", "sampling"),
         ("[radius]\npdq = 300", "pdq"),
-        ("effort = 'most'", "effort must be one of distance, evidence, views"),
+        ("effort = 'most'", "effort must be one of distance, evidence, views, all"),
         ("evidence = 80", "evidence must map kinds"),
         ("[evidence]\npdq = 0", "evidence: pdq must be an integer from 1 to 256"),
         ("[evidence]\nphash = 8", "'phash' has no evidence"),

@@ -113,13 +113,15 @@ void construct(PdqViews* self, const Shapes& rows) {
 }
 
 QueryArrays weigh_views(const PdqViews& views, const Samples& samples, double aspect, size_t first,
-                        size_t last) {
+                        size_t last, size_t orientations) {
   check_aspect(aspect);
   if (first > last || last > views.size()) throw nb::value_error("there are fewer views");
+  if (orientations != kOrientations && orientations != kPdqMirrored)
+    throw nb::value_error("a view has two orientations or eight");
   const PdqGrid grid = grid_of(samples);
-  Room room((last - first) * kOrientations);
+  Room room((last - first) * orientations);
   without_gil([&] {
-    views.weigh(first, last, grid, aspect, active().pdq, room.queries());
+    views.weigh(first, last, grid, aspect, active().pdq, orientations, room.queries());
     return 0;
   });
   return std::move(room).to_arrays();
@@ -160,8 +162,9 @@ void bind_pdq_views(nb::module_& m) {
            "2: ellipse), x0, y0, x1, y1.")
       .def("__len__", &PdqViews::size)
       .def("weigh", weigh_views, "samples"_a, "aspect"_a, "first"_a, "last"_a,
+           "orientations"_a = kOrientations,
            "As pdq_weigh, of views first to before last of a picture whose height is `aspect` "
-           "times its width: eight orientations each.")
+           "times its width: eight orientations each, or upright and flip_horizontal.")
       .def("transform", transform, "samples"_a, "aspect"_a,
            "The coefficients of each upright view, (n, 256).")
       .def("sureness", sureness, "How sure each coefficient of each view is, (n, 256): 1 / noise.");

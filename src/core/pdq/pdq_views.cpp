@@ -128,12 +128,16 @@ void PdqViews::transform(size_t number, const PdqGrid& samples, double aspect,
 }
 
 void PdqViews::weigh(size_t first, size_t last, const PdqGrid& samples, double aspect,
-                     const PdqKernel& kernel, const PdqQueries& queries) const {
+                     const PdqKernel& kernel, size_t orientations,
+                     const PdqQueries& queries) const {
   for (size_t n = first; n < last; ++n) {
     float coefficients[kBand][kBand];
     transform(n, samples, aspect, kernel, coefficients);
-    pdq_weigh_orientations(coefficients[0], views_[n].sureness,
-                           queries.after((n - first) * kOrientations));
+    const PdqQueries own = queries.after((n - first) * orientations);
+    if (orientations == kOrientations)
+      pdq_weigh_orientations(coefficients[0], views_[n].sureness, own);
+    else
+      pdq_weigh_mirrored(coefficients[0], views_[n].sureness, own);
   }
 }
 

@@ -30,9 +30,9 @@ class PdqViews {
   void transform(size_t view, const PdqGrid& samples, double aspect, const PdqKernel& kernel,
                  float coefficients[kBand][kBand]) const;
 
-  // The queries of views from `first` to before `last`, each in eight orientations.
+  // The queries of views from `first` to before `last`, each in kOrientations or in kPdqMirrored.
   void weigh(size_t first, size_t last, const PdqGrid& samples, double aspect,
-             const PdqKernel& kernel, const PdqQueries& queries) const;
+             const PdqKernel& kernel, size_t orientations, const PdqQueries& queries) const;
 
  private:
   struct View {

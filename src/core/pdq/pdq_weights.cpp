@@ -128,6 +128,21 @@ void pdq_weigh(const float coefficients[kPdqBits], const PdqSureness& sureness,
   put_code(coefficients, median, query.codes);
 }
 
+void pdq_weigh_mirrored(const float coefficients[kPdqBits], const PdqSureness& sureness,
+                        const PdqQueries& queries) {
+  const float scale = scale_of(coefficients);
+  for (size_t n = 0; n < kPdqMirrored; ++n) {
+    float signed_[kPdqBits];
+    uint8_t weights[kPdqBits];
+    sign(kSigns[n], coefficients, signed_);
+    const float median = pdq_median(signed_);
+    const PdqQueries one = queries.after(n);
+    *one.ceilings = weigh(signed_, median, scale, sureness, weights);
+    std::reverse_copy(weights, weights + kPdqBits, one.weights);
+    put_code(signed_, median, one.codes);
+  }
+}
+
 void pdq_weigh_orientations(const float coefficients[kPdqBits], const PdqSureness& sureness,
                             const PdqQueries& queries) {
   const float scale = scale_of(coefficients);

@@ -38,6 +38,11 @@ PdqSureness pdq_sureness(const double variances[kPdqBits]);
 void pdq_weigh(const float coefficients[kPdqBits], const PdqSureness& sureness,
                const PdqQueries& query);
 
+// Two queries, of the picture upright and flipped horizontally.
+constexpr size_t kPdqMirrored = 2;
+void pdq_weigh_mirrored(const float coefficients[kPdqBits], const PdqSureness& sureness,
+                        const PdqQueries& queries);
+
 // Eight queries, of the picture in each orientation: signs of the coefficients, and transposes.
 void pdq_weigh_orientations(const float coefficients[kPdqBits], const PdqSureness& sureness,
                             const PdqQueries& queries);

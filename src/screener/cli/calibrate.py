@@ -59,7 +59,7 @@ def calibrate(
     You get the false matches per million pictures for each kind and radius, with 95 % bounds, and
     with --edits the share that is found again after everyday edits. No picture and no listed hash
     is shown. Radii go up to the policy's: for larger ones, give a policy with larger radii. With
-    --effort evidence or views you also get what evidence adds, at each threshold.
+    --effort evidence, views or all you also get what evidence adds, at each threshold.
 
     \b
     Examples:

@@ -39,7 +39,7 @@ Exit codes:
 EFFORT = click.option(
     "--effort",
     type=OneOf([effort.value for effort in Effort]),
-    help="How far to go to find edited copies (default: the policy's; `evidence` if it has none).",
+    help="How far to go to find edited copies (default: the policy's; `views` if it has none).",
 )
 
 _OPTIONS = (

@@ -167,7 +167,7 @@ def scan(
         options.check_files(resume=resume, cache=cache)
         screener = options.open_screener(stack)
         if cache_weights and screener.policy.effort is Effort.DISTANCE:
-            raise click.UsageError("--cache-weights needs --effort evidence or --effort views")
+            raise click.UsageError("--cache-weights needs an --effort above distance")
         check_classic(screener.policy, screener.kinds)
         out = stack.enter_context(_claim_output(options, resume, screener))
         log = options.claim_audit_log(stack)

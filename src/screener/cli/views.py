@@ -9,9 +9,10 @@ from screener.hashing.views import VIEWS
 
 @click.command()
 def views() -> int:
-    """Print the views: the edits that `--effort views` undoes.
+    """Print the views: the edits that `--effort views` and `--effort all` undo.
 
-    They are searched in this order. A match by evidence names its view.
+    `views` searches each upright and mirrored, `all` in eight orientations. A match by evidence
+    names its view.
     """
     for view in VIEWS:
         click.echo(view.name)

@@ -87,13 +87,23 @@ def _ready() -> _core.PdqViews:
     return _core.PdqViews(np.array(rows, np.float64))
 
 
-def weigh(samples: Samples, first: int = 0, last: int = len(VIEWS)) -> Queries:
-    """Return the queries of VIEWS[first:last]: each in eight orientations, view by view.
+ORIENTATIONS_OF = {len(one): one for one in (("upright", "flip_horizontal"), ORIENTATIONS)}
+"""The orientations in which a view may be weighed, by their number.
 
-    Query number n is of view `first + n // 8` in orientation `ORIENTATIONS[n % 8]`. The view undoes
-    an edit of the copy as it stands, and its result is then turned.
+People mirror a cropped picture, and hardly ever turn it by a quarter.
+"""
+
+
+def weigh(
+    samples: Samples, first: int = 0, last: int = len(VIEWS), *, orientations: int = 8
+) -> Queries:
+    """Return the queries of VIEWS[first:last]: each in so many orientations, view by view.
+
+    Query number n is of view `first + n // orientations` in the orientation
+    `ORIENTATIONS_OF[orientations][n % orientations]`. The view undoes an edit of the copy as it
+    stands, and its result is then turned.
     """
-    return Queries(*_ready().weigh(samples.values, samples.aspect, first, last))
+    return Queries(*_ready().weigh(samples.values, samples.aspect, first, last, orientations))
 
 
 def coefficients(samples: Samples) -> Coefficients:
@@ -101,7 +111,7 @@ def coefficients(samples: Samples) -> Coefficients:
     return Coefficients(_ready().transform(samples.values, samples.aspect))
 
 
-def view_of(query: int, first: int = 0) -> tuple[View, str]:
+def view_of(query: int, first: int = 0, *, orientations: int = 8) -> tuple[View, str]:
     """Return the view and the orientation of a query that `weigh` returned."""
-    number, orientation = divmod(query, len(ORIENTATIONS))
-    return VIEWS[first + number], ORIENTATIONS[orientation]
+    number, orientation = divmod(query, orientations)
+    return VIEWS[first + number], ORIENTATIONS_OF[orientations][orientation]

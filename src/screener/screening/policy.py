@@ -50,12 +50,24 @@ class Effort(StrEnum):
     """How far a Screener goes to find edited copies of listed pictures.
 
     DISTANCE: compare hashes within the radius. EVIDENCE: also weigh the bits of each PDQ. VIEWS:
-    also weigh those of views, which undo a crop, a tilt or a cover.
+    also weigh those of views, which undo a crop, a tilt or a cover, upright and mirrored. ALL: of
+    views in all orientations.
     """
 
     DISTANCE = "distance"
     EVIDENCE = "evidence"
     VIEWS = "views"
+    ALL = "all"
+
+    @property
+    def view_orientations(self) -> int:
+        """The number of orientations in which views are weighed, 0 without views."""
+        return {Effort.VIEWS: 2, Effort.ALL: 8}.get(self, 0)
+
+    @property
+    def without_views(self) -> Effort:
+        """The effort for a picture that gets no views."""
+        return Effort.EVIDENCE if self.view_orientations else self
 
 
 @dataclass(frozen=True)
@@ -83,8 +95,8 @@ class Policy:
         memory: Bytes that a scan's worker may use.
         digests_only: Compare only MD5, SHA-1 and SHA-256, and let `no_match` rest on them.
         max_list_age: Seconds; a Screener refuses an older list. By default there is no limit.
-        effort: How far to go to find edited copies (`Effort`): by default `evidence`, since views
-            cost a scan most of its rate. See docs/evidence.md.
+        effort: How far to go to find edited copies (`Effort`). docs/evidence.md has what each
+            finds and costs.
         evidence: Bits for `pdq`: evidence of at least so much is a hit; False turns it off.
         evidence_turned: The same for orientations other than upright, which never need less than
             `evidence`.
@@ -110,7 +122,7 @@ class Policy:
     memory: int = 1 << 30
     digests_only: bool = False
     max_list_age: float | None = None
-    effort: Effort = Effort.EVIDENCE
+    effort: Effort = Effort.VIEWS
     evidence: Mapping[str, int] = field(default_factory=dict)
     evidence_turned: Mapping[str, int] = field(default_factory=dict)
     lists: Mapping[str, ListPolicy] = field(default_factory=dict)

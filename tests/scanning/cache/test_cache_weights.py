@@ -19,7 +19,7 @@ from screener.screening.input.located_hash import EvidenceColumns, OrientedHashe
 from screener.screening.policy import Effort
 
 SIZE = (320, 240)
-DISTANCE, EVIDENCE, VIEWS = (Policy(effort=effort) for effort in Effort)
+DISTANCE, EVIDENCE, VIEWS, _ = (Policy(effort=effort) for effort in Effort)
 
 
 def pdq_rows(scene, *numbers):
@@ -323,5 +323,5 @@ def test_weights_need_an_effort_that_makes_them(known, folder, tmp_path):
     scanned = ("scan", folder, "--list", known.path, "--cache", tmp_path / "c", "--cache-weights")
     done = screener(*scanned, "--effort", "distance")
     assert done.returncode == 2
-    assert "--cache-weights needs --effort evidence or --effort views" in done.stderr
+    assert "--cache-weights needs an --effort above distance" in done.stderr
     assert not (tmp_path / "c").exists()

@@ -138,17 +138,17 @@ def test_columns_that_do_not_fit_are_refused(column, content):
             received((wrong,))
 
 
-def weighed(rng, *, views=True):
-    """The evidence of any coefficients, as columns."""
-    rows = [8, len(VIEWS) * 8]
+def weighed(rng, *, views=8):
+    """The evidence of any coefficients, as columns, with views in so many orientations."""
+    rows = [8, len(VIEWS) * views]
     queries = [
         Coefficients(np.float32(rng.random((count, 256)) - 0.5)).weigh()
-        for count in rows[: 1 + views]
+        for count in rows[: 1 + bool(views)]
     ]
-    return EvidenceColumns.from_queries(queries[0], queries[1] if views else None)
+    return EvidenceColumns.from_queries(queries[0], queries[1] if views else None, views)
 
 
-@pytest.mark.parametrize("views", [False, True])
+@pytest.mark.parametrize("views", [0, 2, 8])
 def test_evidence_travels_as_it_is(views):
     """With the weights of views or without, beside hashes that have none."""
     rng = np.random.default_rng(views)
@@ -159,7 +159,7 @@ def test_evidence_travels_as_it_is(views):
 
     assert found == (group, plain)
     assert (len(group.evidence.weights), len(group.evidence.ceilings)) == (8 * 256, 8 * 4)
-    assert bool(group.evidence.view_weights) == views
+    assert bool(group.evidence.view_weights) == bool(views)
 
 
 def unlike(evidence, column, change):
@@ -197,12 +197,13 @@ def test_evidence_of_another_number_of_hashes_is_refused(rows):
         received((structs.replace(turned(random.Random(2)), evidence=wrong),))
 
 
+@pytest.mark.parametrize("orientations", [0, 1, 2, 4, 8])
 @pytest.mark.parametrize("rows", [8, 8 * (len(VIEWS) - 1), 8 * (len(VIEWS) + 1)])
-def test_evidence_of_another_number_of_views_is_refused(rows):
+def test_evidence_of_another_number_of_views_is_refused(rows, orientations):
     """A match would name a view that was not the one."""
     rng = np.random.default_rng(3)
     queries = [Coefficients(np.float32(rng.random((n, 256)) - 0.5)).weigh() for n in (8, rows)]
-    wrong = EvidenceColumns.from_queries(*queries)
+    wrong = EvidenceColumns.from_queries(*queries, orientations)
     with pytest.raises(ValueError, match="not the weights of all views"):
         received((structs.replace(turned(random.Random(2)), evidence=wrong),))
 

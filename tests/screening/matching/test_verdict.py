@@ -245,7 +245,7 @@ def test_an_inset_is_no_clip_and_gives_no_effort(make_list):
 
     def efforts(*groups):
         item = HashedInput(Name(), Hashes(groups), MediaFacts("image/png", 20, 20, 1))
-        return str(find_effort(item, policy)), len(video_search.build_clips(item))
+        return str(find_effort(item, policy.effort)), len(video_search.build_clips(item))
 
     assert efforts(full, part) == ("evidence", 8)
     assert efforts(replace(full, evidence=None), part) == ("distance", 8)

@@ -168,7 +168,7 @@ def hash_frame(
         has_views = not region.framed and (
             region.name == "enlarged" or region.judged not in enlarged
         )
-        own_effort = Effort.EVIDENCE if effort is Effort.VIEWS and not has_views else effort
+        own_effort = effort if has_views else effort.without_views
         hashes[number] = list(
             _hash_region(frame, region, kinds, inner_detail, allow_doubt, own_effort)
         )
@@ -218,7 +218,7 @@ def _hash_region(
                 look = evidence.look(region.pixels, most=most, aspect=region.aspect)
                 sketches = look.values, look.qualities, look.doubts
                 if region.name != INSET or look.samples.plain <= evidence.PLAIN:
-                    evidence_columns = _weigh(look, with_views=effort is Effort.VIEWS)
+                    evidence_columns = _weigh(look, effort.view_orientations)
             columns = _bound_details(*sketches, region.judged.score(kind), inner_detail)
         elif kind.name in classic_hashes:
             columns = _join_columns(classic_hashes[kind.name], region.judged.score(kind))
@@ -237,13 +237,12 @@ def _join_columns(hashes: Sequence[Hash], score: int) -> _Columns:
     return values, qualities, details, bytes(len(hashes)), details
 
 
-def _weigh(look: evidence.Look, *, with_views: bool) -> EvidenceColumns | None:
+def _weigh(look: evidence.Look, orientations: int) -> EvidenceColumns | None:
     """Return the evidence of a picture, or None if too few of its samples differ."""
     if look.samples.busy < evidence.BUSY:
         return None
-    return EvidenceColumns.from_queries(
-        look.coefficients.weigh(), views.weigh(look.samples) if with_views else None
-    )
+    of_views = views.weigh(look.samples, orientations=orientations) if orientations else None
+    return EvidenceColumns.from_queries(look.coefficients.weigh(), of_views, orientations)
 
 
 def _bound_details(

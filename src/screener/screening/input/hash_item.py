@@ -198,9 +198,7 @@ def hash_item(
 
 def _choose_effort(effort: Effort, frame: Frame, is_still: bool) -> Effort:
     """Return the effort for a frame: views are for stills, not for hundreds of frames."""
-    if effort is Effort.VIEWS and not (is_still and frame.part_kind == "frame"):
-        return Effort.EVIDENCE
-    return effort
+    return effort if is_still and frame.part_kind == "frame" else effort.without_views
 
 
 def _as_media_error(error: MediaError | MemoryError | OSError) -> MediaError:

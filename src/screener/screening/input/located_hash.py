@@ -16,7 +16,7 @@ from msgspec import Meta, Struct, structs
 from screener.hashing.evidence import Queries, find_ceilings
 from screener.hashing.hash import Hash, kind_named
 from screener.hashing.pdq import MOST_DOUBT, ORIENTATIONS, PDQ
-from screener.hashing.views import VIEWS
+from screener.hashing.views import ORIENTATIONS_OF, VIEWS
 from screener.media.image import pixels
 from screener.screening.input.wire import BoxWire, Count, Seconds
 from screener.screening.result import Box, MediaFacts
@@ -35,6 +35,7 @@ _PART_KINDS = ("frame", "thumbnail", "appended")
 _MAX_SCORE = 100
 _WEIGHTS = PDQ.bits
 _CEILING_BYTES = 4
+_ROWS = (0, *ORIENTATIONS_OF)  # of each view
 
 Score = Annotated[int, Meta(ge=0, le=_MAX_SCORE)]
 Doubt = Annotated[int, Meta(ge=0, le=MOST_DOUBT)]
@@ -91,7 +92,8 @@ class EvidenceColumns(Struct, frozen=True, array_like=True):
     """The evidence of one region's PDQs: `evidence.Queries` of the hashes and of their views.
 
     `weights` and `ceilings` are those of the eight hashes, whose codes are their values. The
-    columns of views have eight rows per view, in the order of `views.VIEWS`, or are empty.
+    columns of views have a row per view and orientation, as `views.weigh` returns them, or are
+    empty.
     """
 
     weights: bytes
@@ -99,9 +101,12 @@ class EvidenceColumns(Struct, frozen=True, array_like=True):
     view_codes: bytes = b""
     view_weights: bytes = b""
     view_ceilings: bytes = b""
+    view_orientations: int = 0
 
     @classmethod
-    def from_queries(cls, hashes: Queries, views: Queries | None) -> EvidenceColumns:
+    def from_queries(
+        cls, hashes: Queries, views: Queries | None, view_orientations: int = 0
+    ) -> EvidenceColumns:
         """Return the columns of queries."""
         columns = cls(hashes.weights.tobytes(), hashes.ceilings.tobytes())
         if views is None:
@@ -111,6 +116,7 @@ class EvidenceColumns(Struct, frozen=True, array_like=True):
             view_codes=views.codes.tobytes(),
             view_weights=views.weights.tobytes(),
             view_ceilings=views.ceilings.tobytes(),
+            view_orientations=view_orientations,
         )
 
     def to_queries(self, values: bytes) -> tuple[Queries, Queries]:
@@ -133,7 +139,7 @@ class EvidenceColumns(Struct, frozen=True, array_like=True):
             PDQ.size * rows,
             _WEIGHTS * rows,
             _CEILING_BYTES * rows,
-        ) or rows not in (0, len(VIEWS) * len(ORIENTATIONS)):
+        ) or (self.view_orientations, rows) not in {(one, one * len(VIEWS)) for one in _ROWS}:
             raise ValueError("not the weights of all views")
         for one_weights, one_ceilings in ((self.weights, self.ceilings), (weights, ceilings)):
             table = np.frombuffer(one_weights, np.uint8).reshape(-1, _WEIGHTS)

@@ -20,12 +20,18 @@ from numpy.typing import NDArray
 from screener.hashing.detail import pattern_scores
 from screener.hashing.evidence import SIXTEENTHS, Queries
 from screener.hashing.pdq import ORIENTATIONS, PDQ
-from screener.hashing.views import VIEWS
+from screener.hashing.views import ORIENTATIONS_OF, VIEWS
 from screener.lists.hashlist import HashList
 from screener.lists.states import State
 from screener.lists.store.records import Record
 from screener.screening.input.hash_item import HashedInput
-from screener.screening.input.located_hash import INSET, LocatedHash, OrientedHashes, list_weighed
+from screener.screening.input.located_hash import (
+    INSET,
+    EvidenceColumns,
+    LocatedHash,
+    OrientedHashes,
+    list_weighed,
+)
 from screener.screening.matching.criteria import Criteria
 from screener.screening.matching.hash_search import find_holders, make_match
 from screener.screening.matching.hits import InputHits
@@ -35,6 +41,11 @@ from screener.screening.result import Match
 # In bits. The evidence of a sketch is nearer to that of the exact hash: bits in doubt have little
 # weight.
 _SKETCH_MARGIN = 1
+
+# The numbers of the orientations that a group's queries have, by how many those are.
+_ORDERS = {0: [0]} | {
+    count: [ORIENTATIONS.index(name) for name in names] for count, names in ORIENTATIONS_OF.items()
+}
 
 _BEYOND = 8 * PDQ.code_size + 1  # in bits; no query has so much evidence
 
@@ -63,9 +74,11 @@ def find_effort(item: HashedInput, highest: Effort) -> Effort:
     if highest is Effort.DISTANCE:
         return Effort.DISTANCE
     weighed = [pair for pair in list_weighed(item.hashes) if pair[0].region != INSET]
-    if highest is Effort.VIEWS and any(columns.view_ceilings for _, columns in weighed):
-        return Effort.VIEWS
-    return Effort.EVIDENCE if weighed else Effort.DISTANCE
+    if not weighed:
+        return Effort.DISTANCE
+    most = min(highest.view_orientations, max(one.view_orientations for _, one in weighed))
+    efforts = (Effort.ALL, Effort.VIEWS, Effort.EVIDENCE)
+    return next(effort for effort in efforts if effort.view_orientations <= most)
 
 
 def match_evidence(
@@ -82,46 +95,64 @@ def match_evidence(
     """
     if find_threshold(hash_list, policy) is None:
         return
-    thresholds = list_thresholds(hash_list.name, policy)
-    for with_views in (False, True) if policy.effort is Effort.VIEWS else (False,):
-        batch = _Batch(thresholds, with_views)
-        for number, item in enumerate(items):
-            if hash_list.name in hits[number].excluded:
-                continue
-            weighed = list_weighed(item.hashes)
-            if weighed and not hits[number].unsure and not hits[number].has_match(hash_list.name):
+    batch = _Batch(list_thresholds(hash_list.name, policy), policy.floor[PDQ.name])
+    for number, item in enumerate(items):
+        own = hits[number]
+        if hash_list.name in own.excluded or own.unsure:
+            continue
+        weighed = list_weighed(item.hashes)
+        if weighed and not own.has_match(hash_list.name):
+            for with_views in (False, True) if policy.effort.view_orientations else (False,):
                 for group, columns in weighed:
-                    queries = columns.to_queries(group.values)[with_views]
-                    batch.add(number, group, queries, policy.floor[PDQ.name])
-        for number, evidence_hits in batch.search(hash_list, policy, threads):
-            if evidence_hits.located.doubt:
-                hits[number].unsure = True
-            else:
-                hits[number].add(evidence_hits, evidence_hits.located)
+                    batch.add(number, group, columns, with_views=with_views)
+    has_match: dict[int, bool] = {}  # of items with hits of views, by evidence as they are
+    for number, evidence_hits in batch.search(hash_list, policy, threads):
+        if evidence_hits.view is not None:
+            if number not in has_match:
+                has_match[number] = hits[number].has_match(hash_list.name)
+            if has_match[number]:
+                continue
+        if evidence_hits.located.doubt:
+            hits[number].unsure = True
+        else:
+            hits[number].add(evidence_hits, evidence_hits.located)
 
 
 class _Batch:
-    """The weighted queries of many inputs, of views or as they are, which are searched at once."""
+    """The weighted queries of many inputs, which are searched at once.
 
-    def __init__(self, thresholds: NDArray[np.int64], with_views: bool) -> None:
+    A search reads the list once for all of them, so those of views are not searched after those of
+    pictures as they are, though they count for nothing if these match.
+    """
+
+    def __init__(self, thresholds: NDArray[np.int64], floor: int) -> None:
         self._thresholds = thresholds
-        self._with_views = with_views
+        self._floor = floor
         self._queries: list[Queries] = []
         self._budgets: list[NDArray[np.int32]] = []
-        self._groups: list[tuple[int, OrientedHashes, NDArray[np.int64]]] = []
+        # The number of an item, a group of it, and for its queries the numbers among all of their
+        # kind, the orientations, and the number of queries per view: 0 of the group as it is.
+        self._groups: list[
+            tuple[int, OrientedHashes, NDArray[np.int64], NDArray[np.int64], int]
+        ] = []
 
-    def add(self, number: int, group: OrientedHashes, queries: Queries, floor: int) -> None:
-        """Add those of a group's queries that can reach the threshold."""
-        doubtful = np.frombuffer(group.doubts, np.uint8) > 0
-        budgets = queries.budgets(np.resize(self._thresholds, len(queries.ceilings)))
-        budgets += np.resize(doubtful, len(budgets)) * np.int32(SIXTEENTHS * _SKETCH_MARGIN)
-        weighable = np.frombuffer(group.find_weighable(floor), np.bool_)
-        rows = np.flatnonzero((budgets >= 0) & np.resize(weighable, len(budgets)))
+    def add(
+        self, number: int, group: OrientedHashes, columns: EvidenceColumns, *, with_views: bool
+    ) -> None:
+        """Add those queries, of views or of a group as it is, that can reach the threshold."""
+        queries = columns.to_queries(group.values)[with_views]
+        order = _ORDERS[columns.view_orientations if with_views else len(ORIENTATIONS)]
+        turns = np.resize(order, len(queries.ceilings))
+        doubtful = np.frombuffer(group.doubts, np.uint8)[turns] > 0
+        budgets = queries.budgets(self._thresholds[turns])
+        budgets += doubtful * np.int32(SIXTEENTHS * _SKETCH_MARGIN)
+        weighable = np.frombuffer(group.find_weighable(self._floor), np.bool_)[turns]
+        rows = np.flatnonzero((budgets >= 0) & weighable)
         if rows.size:
             codes, weights, ceilings = queries
             self._queries.append(Queries(codes[rows], weights[rows], ceilings[rows]))
             self._budgets.append(budgets[rows])
-            self._groups.append((number, group, rows))
+            self._groups.append((number, group, rows, turns[rows], with_views * len(order)))
 
     def search(
         self, hash_list: HashList, policy: Policy, threads: int
@@ -141,14 +172,15 @@ class _Batch:
             return
         holders = find_holders(hash_list, PDQ, rows)
         owners = [
-            (number, group, int(row))
-            for number, group, group_rows in self._groups
-            for row in group_rows
+            (number, group, VIEWS[row // per_view] if per_view else None, orientation)
+            for number, group, group_rows, turns, per_view in self._groups
+            for row, orientation in zip(group_rows, turns, strict=True)
         ]
         for query, (start, end) in enumerate(pairwise(offsets.tolist())):
-            if start < end and self._is_detailed(queries.codes[query], policy):
-                number, group, row = owners[query]
-                view, orientation = divmod(row, len(ORIENTATIONS))
+            if start == end:
+                continue
+            number, group, view, orientation = owners[query]
+            if view is None or self._is_detailed(queries.codes[query]):
                 evidence = [
                     queries.evidence(query, int(distance)) for distance in distances[start:end]
                 ]
@@ -158,18 +190,16 @@ class _Batch:
                         hash_list.name,
                         policy,
                         tuple(group.split())[orientation],
-                        VIEWS[view].name if self._with_views else None,
+                        view and view.name,
                         int(self._thresholds[orientation]),
                         holders,
                         list(zip(rows[start:end].tolist(), evidence, strict=True)),
                     ),
                 )
 
-    def _is_detailed(self, code: NDArray[np.uint8], policy: Policy) -> bool:
-        """Return whether a code may hit: that of a view needs a pattern score of its own."""
-        if not self._with_views:
-            return True  # `add` has checked the picture's score, which includes this one
-        return pattern_scores([code.tobytes()])[0] >= policy.floor[PDQ.name]
+    def _is_detailed(self, code: NDArray[np.uint8]) -> bool:
+        """Return whether the code of a view may hit: it needs a pattern score of its own."""
+        return pattern_scores([code.tobytes()])[0] >= self._floor
 
 
 @dataclass(slots=True, eq=False)
