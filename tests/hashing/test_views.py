@@ -22,22 +22,24 @@ def sampled(rng, aspect=0.7):
 
 def test_names_tell_the_views_apart():
     """Each view has a name of its own."""
-    assert len({one.name for one in views.VIEWS}) == len(views.VIEWS)
+    for of_shape in views.VIEWS_OF.values():
+        assert len({one.name for one in of_shape}) == len(of_shape)
 
 
-@pytest.mark.parametrize("aspect", [0.3, 1.0, 1.9])
+@pytest.mark.parametrize("aspect", [0.3, 1.0, 1.25, 1.9])
 def test_views_undo_their_edits_as_defined(rng, aspect):
     """The coefficients of each view are those of the samples that its definition reads."""
     samples = sampled(rng, aspect)
     found = views.coefficients(samples).values
-    for view, row in zip(views.VIEWS, found, strict=True):
+    for view, row in zip(views.VIEWS_OF[views.find_shape(aspect)], found, strict=True):
         wanted = oracle.viewed(view, samples.values.astype(float), aspect)
+        wanted = -wanted if view.negative else wanted
         assert np.allclose(row.reshape(16, 16), oracle.coefficients(wanted), atol=0.02), view.name
 
 
 def test_what_is_guessed_makes_bits_less_sure():
     """Variances are about those over all waves, each by itself."""
-    found = views._ready().sureness().reshape(-1, 16, 16).astype(float) ** -2 - oracle.NOISE**2
+    found = views._ready("").sureness().reshape(-1, 16, 16).astype(float) ** -2 - oracle.NOISE**2
     for number in range(0, len(views.VIEWS), 2):
         wanted = oracle.variances(views.VIEWS[number])
         assert abs(found[number].sum() - wanted.sum()) < 1 + 0.3 * wanted.sum()
@@ -51,7 +53,7 @@ def test_queries_are_the_weighed_coefficients_in_eight_orientations(rng):
     samples = sampled(rng)
     values = views.coefficients(samples).values
     found = views.weigh(samples)
-    spreads = views._ready().sureness().astype(float) ** -2 - oracle.NOISE**2
+    spreads = views._ready("").sureness().astype(float) ** -2 - oracle.NOISE**2
     assert len(found.codes) == 8 * len(views.VIEWS)
     for number in range(len(views.VIEWS)):
         rows = [row.ravel() for row in oracle.turned(values[number].reshape(16, 16))]
@@ -85,21 +87,33 @@ def test_orientations_are_those_of_turned_pictures(rng):
         assert np.abs(found.weights[number].astype(int) - wanted.weights[0]).max() <= 2
 
 
-def test_a_part_of_the_views_is_weighed_alone(rng):
-    """`first` and `last` select views, and `view_of` names them."""
+def test_views_are_weighed_in_two_orientations(rng):
+    """Upright and mirrored, with the same weights as in eight."""
     samples = sampled(rng)
-    every, some = views.weigh(samples), views.weigh(samples, 2, 5)
-    for whole, part in zip(every, some, strict=True):
-        assert (whole[16:40] == part).all()
-    assert views.view_of(9, first=2) == (views.VIEWS[3], "rotate90")
-    two = views.weigh(samples, 2, 5, orientations=2)
-    assert views.view_of(3, first=2, orientations=2) == (views.VIEWS[3], "flip_horizontal")
+    every, two = views.weigh(samples), views.weigh(samples, orientations=2)
+    rows = [8 * view + turn for view in range(len(views.VIEWS)) for turn in (0, 5)]
     for whole, part in zip(every, two, strict=True):
-        assert (whole[[16, 21, 24, 29, 32, 37]] == part).all()
-    assert len(views.weigh(samples, 3, 3).codes) == 0
-    for first, last in ((3, 2), (0, len(views.VIEWS) + 1)):
-        with pytest.raises(ValueError, match="fewer views"):
-            views.weigh(samples, first, last)
+        assert (whole[rows] == part).all()
+
+
+@pytest.mark.parametrize(
+    ("size", "shape"),
+    [
+        ((1080, 1080), "1:1"), ((1000, 1009), "1:1"), ((1000, 1020), ""), ((1080, 1350), "4:5"),
+        ((1080, 1920), "9:16"), ((1920, 1080), "16:9"), ((1600, 1200), ""), ((1350, 1080), ""),
+    ],
+)  # fmt: skip
+def test_shapes_of_applications_have_views_of_their_own(size, shape):
+    """Other shapes pay nothing; each source that lost something has its margins."""
+    assert views.find_shape(size[1] / size[0]) == shape
+    own = views.VIEWS_OF[shape][len(views.VIEWS) :]
+    assert bool(own) == bool(shape)
+    for view in own:
+        left, top, right, bottom = view.margins
+        assert (left, top) == (right, bottom)
+        width, height = map(int, view.name.split()[1].split(":"))
+        cut = width / height * (1 - 2 * left) / (1 - 2 * top)
+        assert cut == pytest.approx(size[0] / size[1], rel=0.01)
 
 
 def test_flat_pictures_have_no_evidence_in_any_view():
@@ -139,6 +153,8 @@ def evidences(pixels, code):
     [
         (lambda a: a[24:-24, 40:-40], "uncrop all sides"),
         (lambda a: a[:, 64:][:, ::-1], "uncrop right"),
+        (lambda a: 255 - a, "negative"),
+        (lambda a: 255 - a[:, ::-1], "negative"),
         (lambda a: np.where(np.add.outer(np.arange(480) < 360, np.arange(800) < 600), a, 255), ""),
     ],
 )
@@ -152,4 +168,6 @@ def test_edited_copies_are_found(scene, edit, kind):
         best = [one.max() for one in found]
         assert best[number] >= 80
         assert max(best[:number] + best[number + 1 :]) < 40
-        assert views.view_of(int(found[number].argmax()))[0].name.startswith(kind)
+        shape = views.find_shape(copy.shape[0] / copy.shape[1])
+        view = views.VIEWS_OF[shape][int(found[number].argmax()) // 8]
+        assert view.name.startswith(kind)

@@ -31,6 +31,10 @@ class View(NamedTuple):
     """The shape of a part that was covered: "rectangle" or "ellipse", or nothing."""
     box: tuple[float, float, float, float] = (0, 0, 0, 0)
     """The left, top, right and bottom of that part, as shares of the picture."""
+    negative: bool = False
+    """Whether light and dark were exchanged."""
+    enough: float = 1
+    """The share of a policy's threshold that makes a hit."""
 
 
 _SIDES = ("left", "top", "right", "bottom")
@@ -77,13 +81,47 @@ VIEWS: tuple[View, ...] = (
     _uncrop(5, *_SIDES),
     _untilt(-2),
     _untilt(2),
+    View("negative", negative=True),
 )
-"""The views that are searched, the same for each side and corner, those first that find most."""
+"""The views of every picture, the same for each side and corner, those first that find most."""
+
+_SHAPES = {"1:1": 1.0, "4:5": 4 / 5, "9:16": 9 / 16, "16:9": 16 / 9}  # width over height
+_SAME_SHAPE = 0.01
+_SOURCES = {"4:3": 4 / 3, "3:2": 3 / 2, "16:9": 16 / 9, "3:4": 3 / 4, "2:3": 2 / 3, "9:16": 9 / 16}
+
+
+def _uncrop_to(shape: str) -> tuple[View, ...]:
+    """Return the views that undo a centred crop to a shape.
+
+    Much is missing, so even a copy has less evidence, and an unrelated picture far less: half of a
+    threshold is enough.
+    """
+    views = []
+    for source, ratio in _SOURCES.items():
+        across = (1 - min(1, _SHAPES[shape] / ratio)) / 2
+        down = (1 - min(1, ratio / _SHAPES[shape])) / 2
+        if across or down:
+            margins = across, down, across, down
+            views.append(View(f"uncrop {source} to {shape}", margins, enough=0.5))
+    return tuple(views)
+
+
+VIEWS_OF = {"": VIEWS} | {shape: VIEWS + _uncrop_to(shape) for shape in _SHAPES}
+"""The views of a picture by its shape: applications crop to the named ones."""
+
+SHARES = {view.name: view.enough for of_shape in VIEWS_OF.values() for view in of_shape}
+"""The share of a threshold that is enough, by the name of a view."""
+
+
+def find_shape(aspect: float) -> str:
+    """Return the key of VIEWS_OF for a picture's height over its width."""
+    near = (shape for shape, ratio in _SHAPES.items() if abs(aspect * ratio - 1) <= _SAME_SHAPE)
+    return next(near, "")
 
 
 @cache
-def _ready() -> _core.PdqViews:
-    rows = [(*one.margins, one.angle, _COVERS[one.cover], *one.box) for one in VIEWS]
+def _ready(shape: str) -> _core.PdqViews:
+    rows = [(*one.margins, one.angle, _COVERS[one.cover], *one.box) for one in VIEWS_OF[shape]]
     return _core.PdqViews(np.array(rows, np.float64))
 
 
@@ -94,24 +132,25 @@ People mirror a cropped picture, and hardly ever turn it by a quarter.
 """
 
 
-def weigh(
-    samples: Samples, first: int = 0, last: int = len(VIEWS), *, orientations: int = 8
-) -> Queries:
-    """Return the queries of VIEWS[first:last]: each in so many orientations, view by view.
+def weigh(samples: Samples, *, orientations: int = 8) -> Queries:
+    """Return the queries of the views of a picture's shape, each in so many orientations.
 
-    Query number n is of view `first + n // orientations` in the orientation
+    Query number n is of view `n // orientations` in the orientation
     `ORIENTATIONS_OF[orientations][n % orientations]`. The view undoes an edit of the copy as it
-    stands, and its result is then turned.
+    stands, and its result is then turned. A negative has the other bits.
     """
-    return Queries(*_ready().weigh(samples.values, samples.aspect, first, last, orientations))
+    shape = find_shape(samples.aspect)
+    ready = _ready(shape)
+    last = len(VIEWS_OF[shape])
+    queries = Queries(*ready.weigh(samples.values, samples.aspect, 0, last, orientations))
+    negatives = np.repeat([one.negative for one in VIEWS_OF[shape]], orientations)
+    queries.codes[negatives] ^= 255
+    return queries
 
 
 def coefficients(samples: Samples) -> Coefficients:
-    """Return the coefficients of each upright view."""
-    return Coefficients(_ready().transform(samples.values, samples.aspect))
-
-
-def view_of(query: int, first: int = 0, *, orientations: int = 8) -> tuple[View, str]:
-    """Return the view and the orientation of a query that `weigh` returned."""
-    number, orientation = divmod(query, orientations)
-    return VIEWS[first + number], ORIENTATIONS_OF[orientations][orientation]
+    """Return the coefficients of each upright view; those of a negative have the other signs."""
+    shape = find_shape(samples.aspect)
+    values = _ready(shape).transform(samples.values, samples.aspect)
+    values[[one.negative for one in VIEWS_OF[shape]]] *= -1
+    return Coefficients(values)

@@ -162,6 +162,17 @@ def test_evidence_travels_as_it_is(views):
     assert bool(group.evidence.view_weights) == bool(views)
 
 
+def test_evidence_of_another_shape_is_refused():
+    """A match would name a view that was not the one."""
+    evidence = weighed(np.random.default_rng(5))
+    for shape in ("1:1", "7:1", None):
+        wrong = structs.replace(
+            turned(random.Random(2)), evidence=structs.replace(evidence, shape=shape)
+        )
+        with pytest.raises((ValueError, TypeError)):
+            received((wrong,))
+
+
 def unlike(evidence, column, change):
     """Evidence with one column changed."""
     return structs.replace(evidence, **{column: change(getattr(evidence, column))})

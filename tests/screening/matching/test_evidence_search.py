@@ -19,7 +19,7 @@ from PIL import Image, ImageDraw, ImageOps
 
 from screener import HashCache, Policy, Screener, Verdict, rescan, scan
 from screener.hashing import pdq
-from screener.hashing.views import VIEWS
+from screener.hashing.views import VIEWS_OF
 from screener.screening.input.located_hash import list_weighed
 from screener.screening.policy import Effort
 
@@ -86,7 +86,33 @@ def test_a_crop_is_found_by_views_alone(photos, scene):
     (match,) = screen_at("views", photos, copies[0]).matches
     assert (match.by, match.distance, match.radius) == ("evidence", None, None)
     assert match.evidence >= match.threshold == THRESHOLD
-    assert match.view in {view.name for view in VIEWS}
+    assert match.view in {view.name for views in VIEWS_OF.values() for view in views}
+
+
+@pytest.mark.parametrize(("mirrored", "threshold"), [(False, 40), (True, 50)])
+def test_a_crop_to_a_square_needs_half_the_evidence(make_list, scene, mirrored, threshold):
+    """Much of the picture is missing, so a copy has less; no other picture has any."""
+    pictures = [scene(number, (640, 480)) for number in range(20)]
+    known = make_list([pdq_row(one, f"P{number}") for number, one in enumerate(pictures)])
+    found = []
+    for number, picture in enumerate(pictures):
+        copy = picture.crop((80, 0, 560, 480))
+        result = screen_at("views", known, jpeg(ImageOps.mirror(copy) if mirrored else copy))
+        found += result.matches
+        assert {match.entry for match in result.matches} <= {f"P{number}"}
+    by_shape = [match for match in found if match.view == "uncrop 4:3 to 1:1"]
+    assert len({match.entry for match in found}) >= 17
+    assert by_shape
+    assert all(match.evidence >= match.threshold == threshold for match in by_shape)
+
+
+def test_a_negative_is_found(photos, scene):
+    """Upright and mirrored; the match names the view."""
+    for number in range(4):
+        negative = ImageOps.invert(scene(number).convert("RGB"))
+        for copy in (negative, ImageOps.mirror(negative)):
+            (match,) = screen_at("views", photos, jpeg(copy)).matches
+            assert (match.entry, match.view) == (f"P{number}", "negative")
 
 
 @pytest.mark.parametrize(("side", "region"), [(480, "full"), (120, "enlarged")])

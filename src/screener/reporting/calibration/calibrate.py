@@ -17,6 +17,7 @@ import numpy as np
 from screener.errors import ListError, PolicyError
 from screener.hashing.hash import KINDS, HashKind
 from screener.hashing.pdq import PDQ
+from screener.hashing.views import SHARES
 from screener.lists.hashlist import HashList
 from screener.lists.states import MATCHING, State
 from screener.media.files.sniff import CONTAINERS
@@ -241,7 +242,11 @@ class _Pictures:
             if picture_distances:
                 distances.append(min(picture_distances))
         evidence = max(
-            (hit.evidence for hit in hits if hit.evidence is not None and hit.state in MATCHING),
+            (
+                hit.evidence / SHARES.get(hit.view or "", 1)
+                for hit in hits
+                if hit.evidence is not None and hit.state in MATCHING
+            ),
             default=0.0,
         )
         self.evidence.append(evidence)

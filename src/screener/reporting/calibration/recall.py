@@ -13,7 +13,8 @@ from PIL import Image
 from screener.errors import MediaError, ShortOfMemory
 from screener.hashing.evidence import SIXTEENTHS
 from screener.hashing.hash import Hash, HashKind
-from screener.hashing.pdq import PDQ
+from screener.hashing.pdq import ORIENTATIONS, PDQ
+from screener.hashing.views import VIEWS_OF
 from screener.media import source
 from screener.media.archives.archive import Budget
 from screener.media.image import open_image
@@ -89,18 +90,24 @@ class EditingJob:
         return hashed
 
     def _find_most_evidence(self, original: Hash, form: HashedInput) -> int | None:
-        """Return the most evidence of a PDQ in whole bits, or None if there is not enough."""
+        """Return the most evidence of a PDQ in whole bits, or None if there is not enough.
+
+        That of a view which needs a share of the threshold is divided by the share.
+        """
         bits = np.unpackbits(np.frombuffer(original.value, np.uint8))
         least = SIXTEENTHS * list_thresholds(self.list_name, self.policy)
         most: list[int] = []
         for group, columns in list_weighed(form.hashes):
             weighable = np.frombuffer(group.find_weighable(self.policy.floor[PDQ.name]), np.bool_)
-            for queries in columns.to_queries(group.values):
+            of_views = (None,), VIEWS_OF[columns.shape]
+            for queries, views in zip(columns.to_queries(group.values), of_views, strict=True):
                 differs = np.unpackbits(queries.codes, axis=1) != bits
                 distances = (queries.weights * differs).sum(axis=1, dtype=np.int64)
                 evidence = queries.ceilings - distances
+                shares = [one.enough if one else 1 for one in views]
+                evidence = evidence // np.repeat(shares, len(ORIENTATIONS))[: len(evidence)]
                 counts = evidence >= np.resize(least, len(evidence))
-                most += evidence[counts & np.resize(weighable, len(evidence))].tolist()
+                most += evidence[counts & np.resize(weighable, len(evidence))].astype(int).tolist()
         return max(most) // SIXTEENTHS if most else None
 
     def _select_usable(self, hashed: HashedInput) -> list[LocatedHash]:

@@ -242,7 +242,8 @@ def _weigh(look: evidence.Look, orientations: int) -> EvidenceColumns | None:
     if look.samples.busy < evidence.BUSY:
         return None
     of_views = views.weigh(look.samples, orientations=orientations) if orientations else None
-    return EvidenceColumns.from_queries(look.coefficients.weigh(), of_views, orientations)
+    shape = views.find_shape(look.samples.aspect) if orientations else ""
+    return EvidenceColumns.from_queries(look.coefficients.weigh(), of_views, orientations, shape)
 
 
 def _bound_details(

@@ -16,7 +16,7 @@ from msgspec import Meta, Struct, structs
 from screener.hashing.evidence import Queries, find_ceilings
 from screener.hashing.hash import Hash, kind_named
 from screener.hashing.pdq import MOST_DOUBT, ORIENTATIONS, PDQ
-from screener.hashing.views import ORIENTATIONS_OF, VIEWS
+from screener.hashing.views import ORIENTATIONS_OF, VIEWS_OF
 from screener.media.image import pixels
 from screener.screening.input.wire import BoxWire, Count, Seconds
 from screener.screening.result import Box, MediaFacts
@@ -92,8 +92,8 @@ class EvidenceColumns(Struct, frozen=True, array_like=True):
     """The evidence of one region's PDQs: `evidence.Queries` of the hashes and of their views.
 
     `weights` and `ceilings` are those of the eight hashes, whose codes are their values. The
-    columns of views have a row per view and orientation, as `views.weigh` returns them, or are
-    empty.
+    columns of views have a row per view of the shape and orientation, as `views.weigh` returns
+    them, or are empty.
     """
 
     weights: bytes
@@ -102,10 +102,11 @@ class EvidenceColumns(Struct, frozen=True, array_like=True):
     view_weights: bytes = b""
     view_ceilings: bytes = b""
     view_orientations: int = 0
+    shape: str = ""
 
     @classmethod
     def from_queries(
-        cls, hashes: Queries, views: Queries | None, view_orientations: int = 0
+        cls, hashes: Queries, views: Queries | None, view_orientations: int = 0, shape: str = ""
     ) -> EvidenceColumns:
         """Return the columns of queries."""
         columns = cls(hashes.weights.tobytes(), hashes.ceilings.tobytes())
@@ -117,6 +118,7 @@ class EvidenceColumns(Struct, frozen=True, array_like=True):
             view_weights=views.weights.tobytes(),
             view_ceilings=views.ceilings.tobytes(),
             view_orientations=view_orientations,
+            shape=shape,
         )
 
     def to_queries(self, values: bytes) -> tuple[Queries, Queries]:
@@ -139,7 +141,9 @@ class EvidenceColumns(Struct, frozen=True, array_like=True):
             PDQ.size * rows,
             _WEIGHTS * rows,
             _CEILING_BYTES * rows,
-        ) or (self.view_orientations, rows) not in {(one, one * len(VIEWS)) for one in _ROWS}:
+        ) or (self.view_orientations, rows) not in {
+            (one, one * len(VIEWS_OF.get(self.shape, ()))) for one in _ROWS
+        }:
             raise ValueError("not the weights of all views")
         for one_weights, one_ceilings in ((self.weights, self.ceilings), (weights, ceilings)):
             table = np.frombuffer(one_weights, np.uint8).reshape(-1, _WEIGHTS)

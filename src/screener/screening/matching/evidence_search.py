@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from screener.hashing.detail import pattern_scores
 from screener.hashing.evidence import SIXTEENTHS, Queries
 from screener.hashing.pdq import ORIENTATIONS, PDQ
-from screener.hashing.views import ORIENTATIONS_OF, VIEWS
+from screener.hashing.views import ORIENTATIONS_OF, VIEWS_OF, View
 from screener.lists.hashlist import HashList
 from screener.lists.states import State
 from screener.lists.store.records import Record
@@ -47,7 +47,7 @@ _ORDERS = {0: [0]} | {
     count: [ORIENTATIONS.index(name) for name in names] for count, names in ORIENTATIONS_OF.items()
 }
 
-_BEYOND = 8 * PDQ.code_size + 1  # in bits; no query has so much evidence
+_BEYOND = 1024  # in bits; no query has half of so much evidence
 
 
 def find_threshold(hash_list: HashList, policy: Policy) -> int | None:
@@ -64,6 +64,15 @@ def list_thresholds(list_name: str, policy: Policy) -> NDArray[np.int64]:
         for turned in (False, True)
     )
     return np.array([upright] + [turned] * (len(ORIENTATIONS) - 1))
+
+
+def share_thresholds(
+    thresholds: NDArray[np.int64], views: Sequence[View | None]
+) -> NDArray[np.int64]:
+    """Return the bits that make a hit for each view, or None for no view, by orientation."""
+    shares = [one.enough if one else 1 for one in views]
+    bits: NDArray[np.int64] = np.ceil(np.outer(shares, thresholds)).astype(np.int64)
+    return bits.ravel()
 
 
 def find_effort(item: HashedInput, highest: Effort) -> Effort:
@@ -130,11 +139,8 @@ class _Batch:
         self._floor = floor
         self._queries: list[Queries] = []
         self._budgets: list[NDArray[np.int32]] = []
-        # The number of an item, a group of it, and for its queries the numbers among all of their
-        # kind, the orientations, and the number of queries per view: 0 of the group as it is.
-        self._groups: list[
-            tuple[int, OrientedHashes, NDArray[np.int64], NDArray[np.int64], int]
-        ] = []
+        # The number of an item, a group of it, and the view, orientation and threshold of each query.
+        self._groups: list[tuple[int, OrientedHashes, list[tuple[View | None, int, int]]]] = []
 
     def add(
         self, number: int, group: OrientedHashes, columns: EvidenceColumns, *, with_views: bool
@@ -142,9 +148,11 @@ class _Batch:
         """Add those queries, of views or of a group as it is, that can reach the threshold."""
         queries = columns.to_queries(group.values)[with_views]
         order = _ORDERS[columns.view_orientations if with_views else len(ORIENTATIONS)]
+        views = VIEWS_OF[columns.shape] if with_views else (None,)
         turns = np.resize(order, len(queries.ceilings))
+        thresholds = share_thresholds(self._thresholds[order], views)[: len(queries.ceilings)]
         doubtful = np.frombuffer(group.doubts, np.uint8)[turns] > 0
-        budgets = queries.budgets(self._thresholds[turns])
+        budgets = queries.budgets(thresholds)
         budgets += doubtful * np.int32(SIXTEENTHS * _SKETCH_MARGIN)
         weighable = np.frombuffer(group.find_weighable(self._floor), np.bool_)[turns]
         rows = np.flatnonzero((budgets >= 0) & weighable)
@@ -152,7 +160,11 @@ class _Batch:
             codes, weights, ceilings = queries
             self._queries.append(Queries(codes[rows], weights[rows], ceilings[rows]))
             self._budgets.append(budgets[rows])
-            self._groups.append((number, group, rows, turns[rows], with_views * len(order)))
+            queried = [
+                (views[row // len(order)], int(turns[row]), int(thresholds[row]))
+                for row in rows.tolist()
+            ]
+            self._groups.append((number, group, queried))
 
     def search(
         self, hash_list: HashList, policy: Policy, threads: int
@@ -172,14 +184,12 @@ class _Batch:
             return
         holders = find_holders(hash_list, PDQ, rows)
         owners = [
-            (number, group, VIEWS[row // per_view] if per_view else None, orientation)
-            for number, group, group_rows, turns, per_view in self._groups
-            for row, orientation in zip(group_rows, turns, strict=True)
+            (number, group, *one) for number, group, queried in self._groups for one in queried
         ]
         for query, (start, end) in enumerate(pairwise(offsets.tolist())):
             if start == end:
                 continue
-            number, group, view, orientation = owners[query]
+            number, group, view, orientation, threshold = owners[query]
             if view is None or self._is_detailed(queries.codes[query]):
                 evidence = [
                     queries.evidence(query, int(distance)) for distance in distances[start:end]
@@ -190,8 +200,8 @@ class _Batch:
                         hash_list.name,
                         policy,
                         tuple(group.split())[orientation],
-                        view and view.name,
-                        int(self._thresholds[orientation]),
+                        view.name if view else None,
+                        threshold,
                         holders,
                         list(zip(rows[start:end].tolist(), evidence, strict=True)),
                     ),
