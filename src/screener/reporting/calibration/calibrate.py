@@ -243,7 +243,7 @@ class _Pictures:
                 distances.append(min(picture_distances))
         evidence = max(
             (
-                hit.evidence / SHARES.get(hit.view or "", 1)
+                hit.evidence // 1 / SHARES.get(hit.view or "", 1)
                 for hit in hits
                 if hit.evidence is not None and hit.state in MATCHING
             ),

@@ -95,7 +95,7 @@ class EditingJob:
         That of a view which needs a share of the threshold is divided by the share.
         """
         bits = np.unpackbits(np.frombuffer(original.value, np.uint8))
-        least = SIXTEENTHS * list_thresholds(self.list_name, self.policy)
+        thresholds = list_thresholds(self.list_name, self.policy)
         most: list[int] = []
         for group, columns in list_weighed(form.hashes):
             weighable = np.frombuffer(group.find_weighable(self.policy.floor[PDQ.name]), np.bool_)
@@ -103,12 +103,12 @@ class EditingJob:
             for queries, views in zip(columns.to_queries(group.values), of_views, strict=True):
                 differs = np.unpackbits(queries.codes, axis=1) != bits
                 distances = (queries.weights * differs).sum(axis=1, dtype=np.int64)
-                evidence = queries.ceilings - distances
+                evidence = (queries.ceilings - distances) // SIXTEENTHS
                 shares = [one.enough if one else 1 for one in views]
                 evidence = evidence // np.repeat(shares, len(ORIENTATIONS))[: len(evidence)]
-                counts = evidence >= np.resize(least, len(evidence))
+                counts = evidence >= np.resize(thresholds, len(evidence))
                 most += evidence[counts & np.resize(weighable, len(evidence))].astype(int).tolist()
-        return max(most) // SIXTEENTHS if most else None
+        return max(most, default=None)
 
     def _select_usable(self, hashed: HashedInput) -> list[LocatedHash]:
         floors = self.policy.floor
