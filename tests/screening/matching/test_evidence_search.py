@@ -89,8 +89,8 @@ def test_a_crop_is_found_by_views_alone(photos, scene):
     assert match.view in {view.name for views in VIEWS_OF.values() for view in views}
 
 
-@pytest.mark.parametrize(("mirrored", "threshold"), [(False, 40), (True, 50)])
-def test_a_crop_to_a_square_needs_half_the_evidence(make_list, scene, mirrored, threshold):
+@pytest.mark.parametrize(("mirrored", "threshold"), [(False, 50), (True, 63)])
+def test_a_crop_to_a_square_needs_less_evidence(make_list, scene, mirrored, threshold):
     """Much of the picture is missing, so a copy has less; no other picture has any."""
     pictures = [scene(number, (640, 480)) for number in range(20)]
     known = make_list([pdq_row(one, f"P{number}") for number, one in enumerate(pictures)])

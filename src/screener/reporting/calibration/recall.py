@@ -13,8 +13,7 @@ from PIL import Image
 from screener.errors import MediaError, ShortOfMemory
 from screener.hashing.evidence import SIXTEENTHS
 from screener.hashing.hash import Hash, HashKind
-from screener.hashing.pdq import ORIENTATIONS, PDQ
-from screener.hashing.views import VIEWS_OF
+from screener.hashing.pdq import PDQ
 from screener.media import source
 from screener.media.archives.archive import Budget
 from screener.media.image import open_image
@@ -23,7 +22,7 @@ from screener.reporting.calibration.edits import EDITS
 from screener.screening.input.hash_item import HashedInput, hash_item
 from screener.screening.input.hasher import HashMode, Target
 from screener.screening.input.located_hash import LocatedHash, list_weighed
-from screener.screening.matching.evidence_search import list_thresholds
+from screener.screening.matching.evidence_search import list_queried, list_thresholds
 from screener.screening.policy import Effort, Policy
 from screener.screening.result import Reason
 
@@ -99,15 +98,16 @@ class EditingJob:
         most: list[int] = []
         for group, columns in list_weighed(form.hashes):
             weighable = np.frombuffer(group.find_weighable(self.policy.floor[PDQ.name]), np.bool_)
-            of_views = (None,), VIEWS_OF[columns.shape]
-            for queries, views in zip(columns.to_queries(group.values), of_views, strict=True):
+            for with_views, queries in enumerate(columns.to_queries(group.values)):
+                views, order = list_queried(columns, with_views=bool(with_views))
+                turns = np.resize(order, len(queries.ceilings))
                 differs = np.unpackbits(queries.codes, axis=1) != bits
                 distances = (queries.weights * differs).sum(axis=1, dtype=np.int64)
                 evidence = (queries.ceilings - distances) // SIXTEENTHS
-                shares = [one.enough if one else 1 for one in views]
-                evidence = evidence // np.repeat(shares, len(ORIENTATIONS))[: len(evidence)]
-                counts = evidence >= np.resize(thresholds, len(evidence))
-                most += evidence[counts & np.resize(weighable, len(evidence))].astype(int).tolist()
+                shares = np.repeat([one.enough if one else 1 for one in views], len(order))
+                evidence = evidence // shares[: len(evidence)]
+                counts = (evidence >= thresholds[turns]) & weighable[turns]
+                most += evidence[counts].astype(int).tolist()
         return max(most, default=None)
 
     def _select_usable(self, hashed: HashedInput) -> list[LocatedHash]:

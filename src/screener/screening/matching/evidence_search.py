@@ -66,6 +66,15 @@ def list_thresholds(list_name: str, policy: Policy) -> NDArray[np.int64]:
     return np.array([upright] + [turned] * (len(ORIENTATIONS) - 1))
 
 
+def list_queried(
+    columns: EvidenceColumns, *, with_views: bool
+) -> tuple[Sequence[View | None], Sequence[int]]:
+    """Return the views of a group's queries, None for no view, and the orientations of each."""
+    if not with_views:
+        return (None,), _ORDERS[len(ORIENTATIONS)]
+    return VIEWS_OF[columns.shape], _ORDERS[columns.view_orientations]
+
+
 def share_thresholds(
     thresholds: NDArray[np.int64], views: Sequence[View | None]
 ) -> NDArray[np.int64]:
@@ -139,7 +148,7 @@ class _Batch:
         self._floor = floor
         self._queries: list[Queries] = []
         self._budgets: list[NDArray[np.int32]] = []
-        # The number of an item, a group of it, and the view, orientation and threshold of each query.
+        # The number of an item, its group, and the view, orientation and threshold of each query.
         self._groups: list[tuple[int, OrientedHashes, list[tuple[View | None, int, int]]]] = []
 
     def add(
@@ -147,10 +156,9 @@ class _Batch:
     ) -> None:
         """Add those queries, of views or of a group as it is, that can reach the threshold."""
         queries = columns.to_queries(group.values)[with_views]
-        order = _ORDERS[columns.view_orientations if with_views else len(ORIENTATIONS)]
-        views = VIEWS_OF[columns.shape] if with_views else (None,)
+        views, order = list_queried(columns, with_views=with_views)
         turns = np.resize(order, len(queries.ceilings))
-        thresholds = share_thresholds(self._thresholds[order], views)[: len(queries.ceilings)]
+        thresholds = share_thresholds(self._thresholds[list(order)], views)[: len(queries.ceilings)]
         doubtful = np.frombuffer(group.doubts, np.uint8)[turns] > 0
         budgets = queries.budgets(thresholds)
         budgets += doubtful * np.int32(SIXTEENTHS * _SKETCH_MARGIN)
