@@ -93,8 +93,8 @@ _SOURCES = {"4:3": 4 / 3, "3:2": 3 / 2, "16:9": 16 / 9, "3:4": 3 / 4, "2:3": 2 /
 def _uncrop_to(shape: str) -> tuple[View, ...]:
     """Return the views that undo a centred crop to a shape.
 
-    Much is missing, so even a copy has less evidence, and an unrelated photo far less. Pages of text
-    reach half of a threshold, so five eighths are asked for.
+    Much is missing, so even a copy has less evidence, and an unrelated photo far less. Pages of
+    text reach half of a threshold, so five eighths are asked for.
     """
     views = []
     for source, ratio in _SOURCES.items():
