@@ -63,11 +63,14 @@ class Axis {
   }
   // Where the cells within a length begin.
   std::vector<double> places(double length) const {
-    if (pitch_ == 0) return {first_};
+    const auto inside = [&](double at) {
+      return std::clamp(std::round(at), 0.0, length - std::round(side_));
+    };
+    if (pitch_ == 0) return {inside(first_)};
     std::vector<double> found;
     for (double at = first_ - std::floor((first_ + slack_) / pitch_) * pitch_;
          at + side_ <= length + slack_; at += pitch_)
-      found.push_back(std::clamp(std::round(at), 0.0, length - std::round(side_)));
+      found.push_back(inside(at));
     return found;
   }
   double side() const { return std::round(side_); }

@@ -181,3 +181,35 @@ HOSTILE = {
 def test_hostile_pictures_stay_within_the_limit(name):
     """Noise, grids and odd shapes end soon, with few parts."""
     assert len(find_insets(HOSTILE[name](), limit=LIMIT, min_side=32)) <= LIMIT
+
+
+@pytest.mark.parametrize("size", [(700, 990), (701, 640), (633, 811)])
+@pytest.mark.parametrize("turns", range(4))
+def test_boxes_lie_in_their_picture_at_every_edge(scene, size, turns):
+    """Also the missing cell of a column whose widths differ by a pixel, at each edge."""
+    width, height = size
+    side = (height - 60) // 4
+    for shift in (1, 2, 3):
+        page = Image.new("RGB", size, PAPER)
+        draw = ImageDraw.Draw(page)
+        for y in range(20, height - 20, 21):
+            draw.text((10, y), "a column of words " * 2, fill=INK, font_size=13)
+        for n, left in enumerate((width // 2 - shift, width // 2 - shift, width // 2)):
+            page.paste(scene(n, (width - left, side)), (left, 10 + n * (side + 10)))
+        pixels = np.rot90(np.asarray(page), turns)
+        corners = _core.insets(pixels, LIMIT, 96).reshape(-1, 4, 2)
+
+        assert len(corners)
+        assert (corners >= 0).all()
+        assert (corners <= pixels.shape[1::-1]).all()
+
+
+def test_a_box_beyond_its_picture_is_clipped(monkeypatch):
+    """A finder's error by a pixel loses neither the inset nor its file."""
+    beyond = np.array([[-1, 100], [301, 100], [301, 201], [-1, 201]], float)
+    monkeypatch.setattr(_core, "insets", lambda *_: beyond)
+
+    (found,) = find_insets(np.zeros((200, 300), np.uint8), limit=1, min_side=32)
+
+    assert found.box == (0, 100, 300, 200)
+    assert found.pixels.shape == (100, 300)

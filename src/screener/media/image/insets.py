@@ -41,6 +41,8 @@ def find_insets(pixels: Pixels, *, limit: int, min_side: int) -> tuple[Inset, ..
     least `min_side` pixels, and at least 32.
     """
     corners = _core.insets(pixels, limit, min_side).reshape(-1, 4, 2)
+    # A box beyond the picture would make its whole result invalid.
+    corners = np.clip(corners, 0, pixels.shape[1::-1])
     return tuple(_cut_out(pixels, four) for four in corners)
 
 
