@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import bz2
 import functools
+import gzip
 import io
+import lzma
 import struct
 import zipfile
 
@@ -168,8 +171,8 @@ def test_a_picture_behind_the_end(shown, hidden, outside, inside):
         assert np.abs(last - grey(hidden)).mean() < 4
 
 
-HOSTS = ["JPEG", "PNG", "GIF", "WEBP", "BMP", "AVIF", "HEIF"]
-TAILS = ["JPEG", "PNG", "GIF", "WEBP", "AVIF", "HEIF"]
+HOSTS = ["JPEG", "PNG", "GIF", "WEBP", "BMP", "PPM", "AVIF", "HEIF"]
+TAILS = ["JPEG", "PNG", "GIF", "WEBP", "AVIF", "HEIF", "TIFF", "BMP", "JPEG2000"]
 
 
 @pytest.fixture(scope="module")
@@ -376,13 +379,30 @@ def zipped(content, *, packed=False):
         zipped(bytes(range(250)), packed=True),
         b"Rar!\x1a\7\1\0" + bytes(100),
         b"7z\xbc\xaf\x27\x1c\0\4" + bytes(100),
+        gzip.compress(bytes(range(250)), mtime=0),
+        bz2.compress(bytes(range(250))),
+        lzma.compress(bytes(range(250))),
     ],
-    ids=["zip", "rar", "7z"],
+    ids=["zip", "rar", "7z", "gzip", "bzip2", "xz"],
 )
 def test_an_archive_behind_the_end_is_reported(shown, format, archive):
     """The picture is screened; what is compressed behind it is not."""
     found, reason = parts(saved(shown, format) + archive)
     assert [len(found), reason] == [1, "unsupported"]
+
+
+@pytest.mark.parametrize("first", [b"P4\n9 9\n", b"P5 9 9 255\n", b"P6\n#\n9 9\n255\n"])
+def test_a_second_picture_in_one_pnm_is_reported(first):
+    """Viewers show it; Pillow returns the first alone."""
+    size = {52: 18, 53: 81, 54: 243}[first[1]]
+    one = first + bytes(size)
+    assert [parts(one)[1], parts(one + one)[1]] == [None, "unsupported"]
+
+
+def test_a_second_picture_in_a_plain_pnm_is_reported():
+    """The end of one is unknown, so its lines are searched."""
+    one = b"P2\n3 3\n9\n" + b"1 2 3\n" * 3
+    assert [parts(one)[1], parts(one + one)[1]] == [None, "unsupported"]
 
 
 def test_a_picture_that_is_stored_in_an_archive_behind_the_end(shown, hidden):

@@ -17,7 +17,7 @@ from screener.media.image import pixels
 from screener.media.image.errors import as_media_error
 from screener.media.image.frame import decode_frame, seek_frame
 from screener.media.image.frame_budget import FrameBudget
-from screener.media.image.structure import headers, items, jpeg2000, photoshop, png, tiff
+from screener.media.image.structure import file_end, headers, items, jpeg2000, photoshop, png, tiff
 from screener.media.image.uncropped import ApertureReader
 
 _INDEPENDENT_FORMATS = ("MPO", "TIFF")
@@ -170,7 +170,9 @@ def _lacks_pictures(image: Image.Image, data: bytes) -> bool:
     if image.format == "JPEG2000":
         return jpeg2000.has_several_pictures(data)
     if image.format == "PSD":
-        return photoshop.lacks_composite(image)
+        return photoshop.shows_part(image, data)
+    if image.format == "PPM":
+        return file_end.has_several_pnm(data)
     return image.format in _ITEM_FORMATS and items.has_more(
         data, image.format, int(getattr(image, "n_frames", 1))
     )

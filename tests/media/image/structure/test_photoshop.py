@@ -25,12 +25,13 @@ def _photoshop(layers: int) -> bytes:
     return head + struct.pack(">I", len(section)) + section + b"\0\0" + bytes(range(48))
 
 
-def test_the_layers_of_a_photoshop_file_are_no_frames() -> None:
-    """The file shows their composite, one picture."""
+def test_layers_of_a_photoshop_file_are_reported() -> None:
+    """Its composite, one picture, is screened; it may hide a layer, so it clears nothing."""
     with Image.open(io.BytesIO(_photoshop(3))) as image:
         assert image.n_frames == 3  # type: ignore[attr-defined]
     ((frame,), reason) = frames_and_reason(_photoshop(3))
-    assert reason is None
+    assert reason == "unsupported"
+    assert frames_and_reason(_photoshop(0))[1] is None
     assert frame.pixels.tobytes() == bytes(range(48))
     assert open_picture(_photoshop(3)).media.frames == 1
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import screener._core as _core
 from screener.media.files.sniff import MATROSKA_SIGNATURE
 from screener.media.image.structure.headers import (
@@ -23,17 +25,26 @@ SIGNATURES = (
     (b"FLV\x01", 0),
     (b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", 0),  # ASF
     (b"OggS", 0),
+    (b"\0\0\0\x0cjP  \r\n\x87\n", 0),
+    (b"II*\0", 0),
+    (b"MM\0*", 0),
+    # The sizes of a BMP's second header; its first two letters are too frequent.
+    *((bytes((size, 0, 0, 0)), 14) for size in (12, 40, 52, 56, 64, 108, 124)),
 )
 """Signatures of files that may be appended, and the number of bytes before each."""
 
 _BOX_HEADER_SIZE = 8  # bytes
+_PNM_GAP = rb"(?:\s|#[^\n]*\n)+"
+_PNM_HEADER = re.compile(
+    rb"P([456])" + 2 * (_PNM_GAP + rb"(\d{1,9})") + rb"(?:" + _PNM_GAP + rb"(\d{1,5}))?\s"
+)
 
 
 def find_end(data: bytes, start: int) -> int | None:
     """Return the end of the file at `start`, or the end of `data` if the file is truncated.
 
-    Return None for formats other than JPEG, PNG, GIF, WebP, BMP, HEIF, AVIF, MP4 and AVI, whose end
-    is unknown.
+    Return None for formats other than JPEG, PNG, GIF, WebP, BMP, binary PNM, HEIF, AVIF, MP4 and
+    AVI, whose end is unknown.
     """
     head = data[start : start + 12]
     if head[:3] == b"\xff\xd8\xff":
@@ -48,7 +59,24 @@ def find_end(data: bytes, start: int) -> int | None:
         return min(start + max(read_le(data, start + 2), 14), len(data))
     if head[4:8] == b"ftyp":
         return _find_boxes_end(data, start)
+    if pnm := _PNM_HEADER.match(data, start):
+        return min(_find_pnm_end(pnm), len(data))
     return None
+
+
+def _find_pnm_end(header: re.Match[bytes]) -> int:
+    kind, width, height = map(int, header.groups()[:3])
+    if kind == 4:  # one bit per pixel, and no largest value
+        return header.end(3) + 1 + (width + 7) // 8 * height
+    size = 2 if int(header[4] or 0) > 255 else 1
+    return header.end() + width * height * size * (3 if kind == 6 else 1)
+
+
+def has_several_pnm(data: bytes) -> bool:
+    """Return whether another picture follows the first of a PNM file."""
+    if (end := find_end(data, 0)) is None:
+        return re.search(rb"\nP[1-6]\s", data) is not None  # plain text
+    return re.match(rb"\s*P[1-7]\s", data[end : end + 64]) is not None
 
 
 def _find_jpeg_end(data: bytes, start: int) -> int:

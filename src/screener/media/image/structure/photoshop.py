@@ -6,6 +6,7 @@ other channels: transparency, and stored selections, which are not visible.
 
 from __future__ import annotations
 
+from io import BytesIO
 from typing import IO
 
 from PIL import Image, PsdImagePlugin
@@ -44,8 +45,11 @@ def mend(image: Image.Image) -> None:
         image.tile = image.tile[:3]
 
 
-def lacks_composite(image: Image.Image) -> bool:
-    """Return whether a file was saved without its composite and contains a blank instead."""
+def shows_part(image: Image.Image, data: bytes) -> bool:
+    """Return whether a file has layers, which its composite may hide, or a blank as composite."""
+    layers, composite = _find_sections(BytesIO(data))
+    if composite > layers + 4 and any(data[layers + 4 : layers + 6]):
+        return True
     resources = image.resources if isinstance(image, PsdImagePlugin.PsdImageFile) else ()
     return any(
         number == _VERSION_RESOURCE and value[4:5] == b"\0" for number, _, value in resources
