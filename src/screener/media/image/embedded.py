@@ -25,9 +25,11 @@ _COMPRESSION_TAG = 259  # in a thumbnail's directory
 # They may contain the files of pictures.
 _DOCUMENT_TYPES = ("application/pdf", "application/postscript", "application/x-ole-storage")
 _MAX_READ_RATIO = 16  # bytes of supposed pictures, as a multiple of the document's size
-_ARCHIVE_SIGNATURES = (b"Rar!\x1a\7", b"7z\xbc\xaf\x27\x1c", b"BZh91AY&SY", b"\xfd7zXZ\0")
-# Method, flags, time, effort and system, so that no compressed clip has one by chance.
-_GZIP_HEADER = re.compile(rb"\x1f\x8b\x08[\x00-\x1f].{4}[\x00\x02\x04][\x00-\x0d\xff]", re.DOTALL)
+_ARCHIVE_SIGNATURES = (b"Rar!\x1a\7", b"7z\xbc\xaf\x27\x1c", b"\xfd7zXZ\0")
+# Of gzip (to its system, so that no compressed clip has one by chance) or bzip2.
+_PACKED_HEADER = re.compile(
+    rb"\x1f\x8b\x08[\x00-\x1f].{4}[\x00\x02\x04][\x00-\x0d\xff]|BZh[1-9]1AY&SY", re.DOTALL
+)
 # The header of a zip's member: version and method, which have few values, the length of the name,
 # and its first letter.
 _ZIP_MEMBER_HEADER = re.compile(
@@ -191,8 +193,8 @@ def find_archive(data: bytes, offset: int) -> int | None:
     Many clips contain the letters of a zip, but without a member's name after them.
     """
     starts = [data.find(signature, offset) for signature in _ARCHIVE_SIGNATURES]
-    if gzip := _GZIP_HEADER.search(data, offset):
-        starts.append(gzip.start())
+    if packed := _PACKED_HEADER.search(data, offset):
+        starts.append(packed.start())
     for index, member in enumerate(_ZIP_MEMBER_HEADER.finditer(data, offset)):
         length = int.from_bytes(member[1], "little")
         name = data[member.end() : member.end() + length]

@@ -33,6 +33,7 @@ SIGNATURES = (
 )
 """Signatures of files that may be appended, and the number of bytes before each."""
 
+_STARTS = (*SIGNATURES, (b"1AY&SY", 4))  # bzip2, whose start is a box's header too
 _BOX_HEADER_SIZE = 8  # bytes
 _PNM_GAP = rb"(?:\s|#[^\n]*\n)+"
 _PNM_HEADER = re.compile(
@@ -142,5 +143,5 @@ def _find_boxes_end(data: bytes, start: int) -> int:
 
 def is_file_start(head: bytes) -> bool:
     """Return whether the first 16 bytes of what looks like a box are the start of another file."""
-    starts = (head.find(signature, skipped) - skipped for signature, skipped in SIGNATURES)
+    starts = (head.find(signature, skipped) - skipped for signature, skipped in _STARTS)
     return any(0 <= start < _BOX_HEADER_SIZE for start in starts)
