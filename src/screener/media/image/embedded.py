@@ -25,10 +25,13 @@ _COMPRESSION_TAG = 259  # in a thumbnail's directory
 # They may contain the files of pictures.
 _DOCUMENT_TYPES = ("application/pdf", "application/postscript", "application/x-ole-storage")
 _MAX_READ_RATIO = 16  # bytes of supposed pictures, as a multiple of the document's size
-_ARCHIVE_SIGNATURES = (b"Rar!\x1a\7", b"7z\xbc\xaf\x27\x1c", b"\xfd7zXZ\0")
-# Of gzip (to its system, so that no compressed clip has one by chance) or bzip2.
-_PACKED_HEADER = re.compile(
-    rb"\x1f\x8b\x08[\x00-\x1f].{4}[\x00\x02\x04][\x00-\x0d\xff]|BZh[1-9]1AY&SY", re.DOTALL
+_ARCHIVE_SIGNATURES = (
+    re.compile(rb"Rar!\x1a\x07"),
+    re.compile(rb"7z\xbc\xaf\x27\x1c"),
+    re.compile(rb"\xfd7zXZ\0"),
+    re.compile(rb"BZh[1-9]1AY&SY"),
+    # To gzip's system, so that no compressed clip has one by chance.
+    re.compile(rb"\x1f\x8b\x08[\x00-\x1f].{4}[\x00\x02\x04][\x00-\x0d\xff]", re.DOTALL),
 )
 # The header of a zip's member: version and method, which have few values, the length of the name,
 # and its first letter.
@@ -170,8 +173,8 @@ def find_appended(
     while offset is not None and len(data) - offset >= _MIN_PICTURE_SIZE:
         for (signature, before), next_start in next_starts.items():
             if next_start < offset:
-                found_at = data.find(signature, offset + before)
-                next_starts[signature, before] = len(data) if found_at < 0 else found_at - before
+                found = signature.search(data, offset + before)
+                next_starts[signature, before] = found.start() - before if found else len(data)
         start = min(next_starts.values())
         if start >= len(data):
             return
@@ -192,16 +195,15 @@ def find_archive(data: bytes, offset: int) -> int | None:
 
     Many clips contain the letters of a zip, but without a member's name after them.
     """
-    starts = [data.find(signature, offset) for signature in _ARCHIVE_SIGNATURES]
-    if packed := _PACKED_HEADER.search(data, offset):
-        starts.append(packed.start())
+    found = (signature.search(data, offset) for signature in _ARCHIVE_SIGNATURES)
+    starts = [one.start() for one in found if one]
     for index, member in enumerate(_ZIP_MEMBER_HEADER.finditer(data, offset)):
         length = int.from_bytes(member[1], "little")
         name = data[member.end() : member.end() + length]
         if index == _MAX_MEMBERS or (0 < length == len(name) and min(name) >= 0x20):
             starts.append(member.start())
             break
-    return min((start for start in starts if start >= 0), default=None)
+    return min(starts, default=None)
 
 
 def _is_file_head(head: bytes) -> bool:

@@ -15,25 +15,27 @@ from screener.media.image.structure.headers import (
     walk_gif,
 )
 
-SIGNATURES = (
-    (b"\xff\xd8\xff", 0),
-    (PNG_SIGNATURE, 0),
-    (b"GIF8", 0),
-    (b"ftyp", 4),
-    (MATROSKA_SIGNATURE, 0),
-    (b"RIFF", 0),
-    (b"FLV\x01", 0),
-    (b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", 0),  # ASF
-    (b"OggS", 0),
-    (b"\0\0\0\x0cjP  \r\n\x87\n", 0),
-    (b"II*\0", 0),
-    (b"MM\0*", 0),
-    # The sizes of a BMP's second header; its first two letters are too frequent.
-    *((bytes((size, 0, 0, 0)), 14) for size in (12, 40, 52, 56, 64, 108, 124)),
+SIGNATURES = tuple(
+    (re.compile(signature, re.DOTALL), before)
+    for signature, before in (
+        (rb"\xff\xd8\xff", 0),
+        (re.escape(PNG_SIGNATURE), 0),
+        (rb"GIF8", 0),
+        (rb"ftyp", 4),
+        (re.escape(MATROSKA_SIGNATURE), 0),
+        (rb"RIFF", 0),
+        (rb"FLV\x01", 0),
+        (rb"\x30\x26\xb2\x75\x8e\x66\xcf\x11", 0),  # ASF
+        (rb"OggS", 0),
+        (rb"\0\0\0\x0cjP  \r\n\x87\n", 0),
+        (rb"II\*\0", 0),
+        (rb"MM\0\*", 0),
+        (rb"BM.{12}[\x0c\x28\x34\x38\x40\x6c\x7c]\0\0\0", 0),  # and its second header's size
+    )
 )
 """Signatures of files that may be appended, and the number of bytes before each."""
 
-_STARTS = (*SIGNATURES, (b"1AY&SY", 4))  # bzip2, whose start is a box's header too
+_STARTS = (*SIGNATURES, (re.compile(rb"1AY&SY"), 4))  # bzip2, whose start is a box's header too
 _BOX_HEADER_SIZE = 8  # bytes
 _PNM_GAP = rb"(?:\s|#[^\n]*\n)+"
 _PNM_HEADER = re.compile(
@@ -143,5 +145,5 @@ def _find_boxes_end(data: bytes, start: int) -> int:
 
 def is_file_start(head: bytes) -> bool:
     """Return whether the first 16 bytes of what looks like a box are the start of another file."""
-    starts = (head.find(signature, skipped) - skipped for signature, skipped in _STARTS)
-    return any(0 <= start < _BOX_HEADER_SIZE for start in starts)
+    found = ((signature.search(head, before), before) for signature, before in _STARTS)
+    return any(one and one.start() - before < _BOX_HEADER_SIZE for one, before in found)
