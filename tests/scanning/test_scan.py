@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from doubtful_screener import Doubtful
 from scan_of_accidents import accidents
+from text_pages import draw_page
 
 from screener import Policy, Reason, Screener, Verdict, scan
 from screener.errors import MediaError, PolicyError, WorkerError
@@ -60,6 +61,24 @@ def test_crashes_hangs_and_memory_cost_exactly_their_file(known, scene, tmp_path
     assert {r["verdict"] for r in results if r["reason"] is None} == {"no_match"}
     # As long as it took, so that a report names it among the slowest.
     assert [r["input"] for r in results if r["seconds"] >= 2] == [str(folder / "hang.png")]
+
+
+@pytest.mark.parametrize("place", [(73, 142, 233, 262), (135, 1, 287, 115)])
+def test_a_listed_photo_in_a_page_of_text_matches(draw, make_list, tmp_path, place):
+    """Another inset reaches the edge of the page, and must not lose the file's result."""
+    left, top, right, bottom = place
+    text, quality = draw._pdq(draw.scene(21))
+    known = make_list([{"id": "photo", "pdq": text, "pdq_quality": quality}])
+    page = draw_page(81)
+    page.paste(draw.scene(21, (right - left, bottom - top)), (left, top))
+    paths = [str(tmp_path / name) for name in ("page.png", "page.jpg")]
+    for path in paths:
+        page.save(path, quality=90)
+
+    results = list(scan(Screener(known), paths, jobs=1))
+
+    assert [(r.verdict, r.reason) for r in results] == [(Verdict.MATCH, None)] * 2
+    assert {r.matches[0].region for r in results} == {"inset"}
 
 
 def test_nothing_but_crashes_still_ends(known, tmp_path):

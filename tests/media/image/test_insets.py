@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
+from text_pages import draw_page
 
 from screener import _core
 from screener.media.image.insets import find_insets
@@ -197,11 +198,24 @@ def test_boxes_lie_in_their_picture_at_every_edge(scene, size, turns):
         for n, left in enumerate((width // 2 - shift, width // 2 - shift, width // 2)):
             page.paste(scene(n, (width - left, side)), (left, 10 + n * (side + 10)))
         pixels = np.rot90(np.asarray(page), turns)
-        corners = _core.insets(pixels, LIMIT, 96).reshape(-1, 4, 2)
+        assert_inside(pixels)
 
-        assert len(corners)
-        assert (corners >= 0).all()
-        assert (corners <= pixels.shape[1::-1]).all()
+
+def assert_inside(pixels):
+    """Check what the core finds, before it is clipped."""
+    corners = _core.insets(pixels, LIMIT, 96).reshape(-1, 4, 2)
+
+    assert len(corners)
+    assert (corners >= 0).all()
+    assert (corners <= pixels.shape[1::-1]).all()
+
+
+@pytest.mark.parametrize("seed", [63, 81])
+def test_boxes_lie_in_a_page_of_two_columns(seed):
+    """Their lines end at different places, so that cells of one column differ in width."""
+    page = np.asarray(draw_page(seed))
+    for turns in range(4):
+        assert_inside(np.rot90(page, turns))
 
 
 def test_a_box_beyond_its_picture_is_clipped(monkeypatch):
