@@ -1,5 +1,6 @@
 """What a scan tells people: how to go on, on a terminal too, and in numbers that agree."""
 
+import errno
 import json
 import os
 import pty
@@ -18,6 +19,7 @@ from command_process import CALL, screener
 from paths import REPOSITORY
 
 from screener import HashList
+from screener.cli.app import cli
 from screener.errors import counted
 
 IMAGES = REPOSITORY / "fixtures" / "images"
@@ -101,6 +103,24 @@ def test_an_interrupted_scan_says_what_cannot_be_continued(known, uploads, tmp_p
     told = interrupted(uploads, "--list", csv, "-o", out, out=out, cwd=tmp_path)
     assert f"--resume cannot continue {out}: {csv} is a list file; import it first" in told
     assert "to continue:" not in told
+
+
+def test_a_scan_that_fills_the_disk_prints_the_command_that_continues_it(
+    known, tmp_path, monkeypatch, capsys
+):
+    """The lines that fitted are valid; -o with the same command would begin again."""
+    out = tmp_path / "r.jsonl"
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(out))
+
+    monkeypatch.setattr("screener.cli.summary.Tally.add", full)
+    monkeypatch.setattr(sys, "argv", ["screener", "scan", str(IMAGES), "--list", str(known),
+                                      "-o", str(out), "--jobs", "1"])  # fmt: skip
+    with pytest.raises(OSError, match="No space left"):
+        cli.main(standalone_mode=False)
+
+    assert f" --resume {out} {IMAGES}\n" in capsys.readouterr().err
 
 
 def test_progress_and_results_never_share_a_line_of_a_terminal(known, uploads):

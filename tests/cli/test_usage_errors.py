@@ -50,6 +50,18 @@ def test_a_list_that_is_not_a_list_is_reported_in_the_same_form(tmp_path):
     assert refused("info", tmp_path / "a.txt").startswith("screener: a.txt is in no known format")
 
 
+def test_a_link_to_nothing_names_its_target(tmp_path):
+    """As a list that is read, and as one that an import would create: a disk is not mounted."""
+    (tmp_path / "known.list").symlink_to("away")
+
+    said = [refused("scan", CSV, "--list", tmp_path / "known.list")]
+    said += [refused("import", CSV, "--into", tmp_path / "known.list")]
+
+    for one in said:
+        assert f"{tmp_path / 'known.list'} is a link to away, which is not there: mount" in one
+    assert not (tmp_path / "away").exists()
+
+
 def test_help_lists_all_commands_in_sections_with_whole_summaries(monkeypatch):
     """At 80 columns, no summary is cut, and those of lists and scans take one line."""
     monkeypatch.setenv("COLUMNS", "80")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import errno
 import io
 import sys
 import traceback
@@ -126,6 +127,8 @@ def _run_command() -> Any:
         message, code = f"screener: {error}", 2
     except OSError as error:
         message, code = f"screener: {error.filename or 'input or output'}: {error.strerror}", 2
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            message += ": make room, or write to another disk"
     except Exception as error:
         message, code = _describe_bug(error), 2
     with contextlib.suppress(OSError):

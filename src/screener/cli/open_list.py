@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from screener.cli import list_text, progress_display, streams
+from screener.cli.option_types import describe_path_error
 from screener.errors import ListError
 from screener.lists.hashlist import HashList
 from screener.lists.store import database, transaction
@@ -35,6 +36,8 @@ def open_or_create(path: Path, *, group: str | None = None) -> Iterator[HashList
     If nothing is written to a new list because of an error, remove it again.
     """
     created = not path.exists()
+    if created and path.is_symlink():
+        raise ListError(str(describe_path_error(os.fspath(path), folder=True)))
     try:
         if created:
             try:

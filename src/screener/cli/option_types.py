@@ -27,12 +27,18 @@ class Place(click.Path):
             return super().convert(value, param, ctx)
         except click.BadParameter:
             raise InvalidValue(
-                _describe_path_error(os.fsdecode(value), folder=not self.file_okay)
+                describe_path_error(os.fsdecode(value), folder=not self.file_okay)
             ) from None
 
 
-def _describe_path_error(path: str, *, folder: bool) -> Sentence:
+def describe_path_error(path: str, *, folder: bool) -> Sentence:
+    """Return why a file or folder cannot be used."""
     # Unlike Path.exists(), os.path.exists() accepts a NUL and paths without permission.
+    if os.path.islink(path) and not os.path.exists(path):
+        message = mark(
+            "{file} is a link to {target}, which is not there: mount its disk, or correct the link"
+        )
+        return mark(message, file=path, target=os.readlink(path))
     if not os.path.exists(path):
         message = mark("there is no folder {file}") if folder else mark("there is no {file}")
         return mark(message, file=path)

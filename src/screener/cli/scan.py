@@ -232,10 +232,11 @@ def _print_how_to_resume(
     raised: type[BaseException] | None,
     *_: object,
 ) -> None:
-    """After an interrupt, print the command that continues the scan if a result was written."""
-    if raised is None or not issubclass(raised, KeyboardInterrupt) or not out.begun:
-        return
+    """Print the command that continues a scan whose results were interrupted or filled the disk."""
     path = resume or options.output
+    is_full = raised is OSError and path is not None and journal_of(path).is_file()
+    if not out.begun or not (raised is KeyboardInterrupt or is_full):
+        return
     if path is None:
         message = (
             "to continue later, save the lines written so far to a file and give the command"

@@ -386,3 +386,11 @@ def test_the_command_screens_a_column(known, contents, tmp_path):
     assert "--column is missing" in refused(*call, "--id-column", "id")
     assert "neither URLs nor --column" in refused(*call, "--column", "data", "--engine", "ray")
     assert "neither URLs" in refused(*call, "s3://bucket/", "--engine", "ray")
+
+
+def test_a_forgotten_column_is_named(engine, contents, tmp_path):
+    """A Parquet file as a plain input is unscreened, and its result says what to add."""
+    (result,) = scan(engine, write(tmp_path / "images.parquet", contents), jobs=1)
+
+    assert result.reason == "unsupported"
+    assert "name the column of their bytes (--column NAME)" in result.detail

@@ -28,6 +28,7 @@ from screener.lists.terms import AUDIENCES, Terms
 from screener.system import files
 from screener.system.installation import __version__
 from screener.system.signatures import read_private_key, sign
+from screener.system.sqlite_errors import explain
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,7 @@ def export(
                 files.current.sync(handle)
             signature.unlink(missing_ok=True)
     except OSError as error:
-        raise ListError(f"cannot write {path}: {error.strerror}") from error
+        raise ListError(f"cannot write {path}: {explain(error, path)}") from error
     return report
 
 

@@ -109,6 +109,9 @@ def create_unidentified_error(
         return as_media_error(
             cause or SyntaxError("no plugin accepts it"), data, "cannot be opened"
         )
+    if data.startswith(b"PAR1"):
+        detail = "this is a Parquet file: to screen its rows, name the column of their bytes"
+        return MediaError("unsupported", f"{detail} (--column NAME)")
     return MediaError("unsupported", f"{mime or 'content of no known type'} is not decoded")
 
 
