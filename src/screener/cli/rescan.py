@@ -21,7 +21,7 @@ from screener.cli.summary import Tally
 from screener.errors import counted
 from screener.reporting.output import claim_jsonl
 from screener.scanning.cache.hash_cache import HashCache
-from screener.scanning.rescan import count_without_insets, outdated
+from screener.scanning.rescan import compared, count_without_insets, outdated
 from screener.scanning.rescan import rescan as rescan_cache
 from screener.screening.policy import Effort
 from screener.screening.screener import Screener
@@ -66,7 +66,7 @@ def rescan(cache: Path, keep: float | None, options: DecisionOptions, every: boo
         notes, incomplete = _describe_coverage(hashes, screener, unscreened)
     code = 3 if incomplete else 0
     if tally.total:
-        tally.print(console)
+        tally.print(console, "screened" if every else "with a hit")
         code = tally.exit_code or code
     else:
         console.print("no compared input hits a record")
@@ -80,8 +80,12 @@ def _describe_coverage(
 ) -> tuple[list[str], bool]:
     """Return sentences about the inputs in the cache, and whether any was not decided."""
     total, old = len(hashes), outdated(screener, hashes)
+    seen = compared(screener, hashes)
     days = f"{hashes.keep:g} {'day' if hashes.keep == 1 else 'days'}"
-    notes = [f"{counted(total, 'input')} in the cache, which deletes them after {days}"]
+    notes = [
+        f"{counted(seen, 'input')} compared, of {counted(total, 'input')} in the cache, which"
+        f" deletes them after {days}"
+    ]
     for number, description in (
         (hashes.forgotten, "older than that, and deleted now"),
         (old, "hashed with other settings, without a kind that the lists hold, or"

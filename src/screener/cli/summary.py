@@ -86,7 +86,7 @@ class Tally:
             return 1
         return 3 if self.verdicts[Verdict.UNSCREENED] or not self.total else 0
 
-    def print(self, console: Console) -> None:
+    def print(self, console: Console, counted_as: str = "screened") -> None:
         """Print a row per input if there are few inputs, then the counts."""
         is_short = self.total <= MAX_ROWS
         rows = [row for row in self._rows if is_short or row.verdict != Verdict.NO_MATCH]
@@ -99,7 +99,7 @@ class Tally:
             console.print("nothing to screen was found")
         counts = ", ".join(f"{self.verdicts[verdict]} {verdict}" for verdict in Verdict)
         reasons = ", ".join(f"{n} {reason}" for reason, n in self.reasons.most_common())
-        console.print(f"{self.total} screened: {counts}" + (f" ({reasons})" if reasons else ""))
+        console.print(f"{self.total} {counted_as}: {counts}" + (f" ({reasons})" if reasons else ""))
         for name, number in sorted(self._shadow.items()):
             hits = f"{counted(number, 'input')} of this run with hits that would match"
             console.print(escape(printable(f"in shadow: {name}: {hits}")))

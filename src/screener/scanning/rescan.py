@@ -50,9 +50,9 @@ def rescan(
     They equal those of a scan of the same files now, but for the effort: inputs that were stored
     without weights are compared by distance, the others by evidence, and none by views; and insets
     are compared only if those of the policy were hashed (`count_without_insets`). Inputs that
-    were hashed with other settings than the policy's, or without a kind of the lists, are skipped;
-    `outdated` counts them. An input that is scanned during the rescan may have two Results. The
-    cache is not locked between Results.
+    were hashed with other settings than the policy's, or without a kind of the lists, are skipped:
+    `compared` counts the others, `outdated` what must be scanned again. An input that is scanned
+    during the rescan may have two Results. The cache is not locked between Results.
 
     Parameters:
         screener: The lists and the policy.
@@ -118,6 +118,12 @@ def outdated(screener: Screener, cache: HashCache) -> int:
     )
 
 
+def compared(screener: Screener, cache: HashCache) -> int:
+    """Return the number of cached inputs that `rescan` compares with the lists."""
+    check_screener(screener, "rescan()")
+    return _count_settings(cache, _settings(screener, cache))
+
+
 def count_without_insets(screener: Screener, cache: HashCache) -> int:
     """Return the number of cached inputs that are compared without their insets.
 
@@ -126,6 +132,10 @@ def count_without_insets(screener: Screener, cache: HashCache) -> int:
     check_screener(screener, "rescan()")
     required = describe_settings(screener.hasher)
     settings = {one for one in _settings(screener, cache) if not covers(one, required)}
+    return _count_settings(cache, settings)
+
+
+def _count_settings(cache: HashCache, settings: set[str]) -> int:
     counts = cache.count_by_settings().items()
     return sum(number for (stored, _), number in counts if stored in settings)
 

@@ -20,6 +20,7 @@ from screener import Hash, HashCache, Screener, output, rescan, scan
 from screener.hashing import pdq
 from screener.hashing.hash import KINDS
 from screener.media.name import Name, name_of
+from screener.scanning.rescan import compared
 from screener.screening.input.hash_item import HashedInput
 from screener.screening.input.located_hash import LocatedHash
 from screener.screening.result import MediaFacts, is_counted_line
@@ -234,6 +235,7 @@ def test_what_could_not_be_hashed_as_a_whole_is_counted(known, folder, tmp_path)
 
     assert (done.returncode, done.stdout) == (3, "")
     assert "no compared input hits a record" in done.stderr
+    assert "4 inputs compared, of 4 inputs in the cache" in done.stderr
     assert "nothing to screen was found" not in done.stderr  # there was, and it was compared
     assert "3 inputs unscreened, without a hit" in done.stderr
     assert all(f"1 {reason}" in done.stderr for reason in ("empty", "unreadable", "truncated"))
@@ -263,8 +265,16 @@ def test_what_is_gone_leaves_its_hashes_in_the_cache(known, folder, tmp_path, ma
         unscreened = Counter()
         found = [one.input for one in rescan(Screener(newer), held, unscreened=unscreened)]
 
+        looked_at = compared(Screener(newer), held)
+        other_kind = make_list([{"id": "new", "phash": "0123456789abcdef"}], name="kind")
+        none = compared(Screener(other_kind), held)
+
     assert found == [str(picture)]
     assert unscreened == {"unreadable": 1}
+    assert (looked_at, none) == (2, 0)
+    done = screener("rescan", "--cache", cache, "--list", newer.path).stderr
+    assert "1 with a hit: 1 match" in done
+    assert "2 inputs compared, of 2 inputs in the cache" in done
 
 
 def test_frames_of_listed_videos_are_found_in_whatever_was_hashed(make_list, tmp_path):
