@@ -23,7 +23,7 @@ from timing import soonest
 
 from screener.errors import IndexFileError
 from screener.index.layout import Sections, open_sections, write_sections
-from screener.system.locks import remove_unlocked
+from screener.system.files import remove_unlocked
 
 SECTIONS: dict[str, npt.NDArray[np.generic]] = {
     "bytes": np.arange(70, dtype=np.uint8).reshape(7, 10),

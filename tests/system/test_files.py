@@ -1,9 +1,12 @@
-"""Our files and folders are for their owner alone, whatever the umask."""
+"""Our files and folders are whole, and for their owner alone, whatever the umask."""
 
 import contextlib
 import errno
 import os
+import signal
 import stat
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -137,3 +140,36 @@ def test_a_folder_appears_when_it_is_complete(tmp_path):
     assert [one.name for one in path.iterdir()] == ["file"]
     with pytest.raises(FileExistsError), files.make_folder_atomically(path):
         pass
+
+
+def test_the_next_writer_removes_what_a_killed_one_left(tmp_path):
+    """Its own temporary files, not those of a live writer or of another program."""
+    writer = "import os, sys; from pathlib import Path; from screener.system import files\n"
+    writer += "with files.write_atomically(Path(sys.argv[1]) / 'out') as (handle,):\n"
+    writer += "    files.current.write(handle, b'half'); os.kill(os.getpid(), 9)"
+    subprocess.run([sys.executable, "-c", writer, tmp_path], check=False)
+    (left,) = tmp_path.iterdir()
+    assert left.read_bytes() == b"half"
+    (tmp_path / ".screener.other.tmp").touch()
+
+    with files.write_atomically(tmp_path / "one"), files.write_atomically(tmp_path / "two"):
+        assert not left.exists()
+        assert len(list(tmp_path.iterdir())) == 3
+
+    assert {path.name for path in tmp_path.iterdir()} == {".screener.other.tmp", "one", "two"}
+
+
+@pytest.mark.parametrize("forked", [False, True])
+def test_a_new_file_is_not_locked_any_more(tmp_path, forked):
+    """Even if a process that was forked during the write has its descriptors."""
+    child = 0
+    with files.write_atomically(tmp_path / "one"):
+        if forked and not (child := os.fork()):
+            os.kill(os.getpid(), signal.SIGSTOP)
+    try:
+        files.remove_unlocked(tmp_path / "one")
+        assert list(tmp_path.iterdir()) == []
+    finally:
+        if child:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)

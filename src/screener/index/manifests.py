@@ -17,7 +17,7 @@ import numpy as np
 from screener.errors import IndexFileError
 from screener.index.layout import open_sections, write_sections
 from screener.index.parts import Part, Parts
-from screener.system.locks import remove_unlocked
+from screener.system.files import remove_unlocked
 
 logger = logging.getLogger(__name__)
 

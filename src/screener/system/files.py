@@ -7,6 +7,7 @@ records the calls or fails one of them, and recreate the folder as a power cut w
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import shutil
 import stat
@@ -18,6 +19,12 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+try:
+    import fcntl
+except ImportError:  # not POSIX: open files cannot be removed
+    fcntl = None  # type: ignore[assignment]
+
+_TEMPORARY = re.compile(r"\.screener\.[0-9a-f]{16}\.tmp")
 _MAX_TOML_CHARACTERS = 1 << 22  # a device may have no end
 
 
@@ -127,7 +134,7 @@ def write_atomically(
     """Yield handles to new files, which are renamed to `paths` when the body is done.
 
     They are renamed in the order of `paths`. If a step fails, the new files are removed, and the
-    paths not yet reached stay as they were.
+    paths not yet reached stay as they were. After a kill, the next call in the folder removes them.
 
     Parameters:
         mode: the mode of the files
@@ -141,11 +148,19 @@ def write_atomically(
     """
     disk = current
     temporary = [path.with_name(f".screener.{secrets.token_hex(8)}.tmp") for path in paths]
-    with _remove_on_error(temporary, paths, disk.remove), ExitStack() as stack:
+    with (
+        ExitStack() as locks,
+        _remove_on_error(temporary, paths, disk.remove),
+        ExitStack() as stack,
+    ):
         handles = []
         for new in temporary:
-            handles.append(disk.create(new, mode))
+            handles.append(_create_locked(new, mode, locks))
             stack.callback(disk.close, handles[-1])
+        for folder in {path.parent for path in paths}:
+            with suppress(OSError):  # a folder may be unreadable
+                for name in filter(_TEMPORARY.fullmatch, os.listdir(folder)):
+                    remove_unlocked(folder / name)
         yield handles
         if sync:
             for handle in handles:
@@ -159,6 +174,33 @@ def write_atomically(
     if sync:
         for folder in {path.parent for path in paths}:
             _sync_readable(folder)
+
+
+def _create_locked(path: Path, mode: int, locks: ExitStack) -> int:
+    """Create a file, and lock it until `locks` is closed, if the disk has locks."""
+    while True:
+        handle = current.create(path, mode)
+        lock = os.dup(handle)  # the handle is closed before the rename, which needs the lock
+        locks.callback(os.close, lock)
+        with suppress(OSError, AttributeError):
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            locks.callback(fcntl.flock, lock, fcntl.LOCK_UN)  # also for a forked process's copy
+        if os.path.lexists(path):
+            return handle
+        current.close(handle)  # another program removed the file before it was locked
+
+
+def remove_unlocked(path: Path) -> None:
+    """Remove a file unless it is locked or the system refuses; the next sweep tries again."""
+    with suppress(OSError):
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        try:
+            if fcntl is not None:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.path.samestat(os.fstat(descriptor), os.stat(path)):
+                current.remove(path)
+        finally:
+            os.close(descriptor)
 
 
 @contextmanager

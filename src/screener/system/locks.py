@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from screener.errors import IndexFileError
-from screener.system import files
 from screener.system.files import open_private
 
 try:
@@ -100,14 +99,3 @@ def open_locked(path: str | os.PathLike[str], flags: int = os.O_RDONLY) -> int:
         os.close(descriptor)
         raise FileNotFoundError(os.fspath(path))
     return descriptor
-
-
-def remove_unlocked(path: Path) -> None:
-    """Remove a file unless it is locked or the system refuses; the next sweep tries again."""
-    with contextlib.suppress(OSError):
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
-        try:
-            Lock(descriptor, wait=False)
-            files.current.remove(path)
-        finally:
-            os.close(descriptor)

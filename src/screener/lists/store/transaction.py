@@ -16,7 +16,8 @@ from screener.lists.store.column_checks import SEGMENT_NAME
 from screener.lists.store.database import DATABASE, SEGMENTS, check_folder, check_format, connect
 from screener.lists.store.generations import KEPT_GENERATIONS
 from screener.system import sqlite_files
-from screener.system.locks import lock_file, remove_unlocked
+from screener.system.files import remove_unlocked
+from screener.system.locks import lock_file
 from screener.system.sqlite_errors import explain, is_busy
 
 LOCK_NAME = "lock"
