@@ -37,6 +37,7 @@ class Settings:
     trusted: tuple[Path, ...] = ()
     lists: tuple[Path, ...] = ()
     log_key: Path | None = None
+    file: Path = Path(FILE_NAME)
 
     @classmethod
     def load(cls, path: Path) -> Settings:
@@ -51,7 +52,7 @@ class Settings:
             tuple(path.parent / text for text in table.texts(name)) for name in ("trusted", "lists")
         )
         key = table.text("log_key", "")
-        return cls(analysts, trusted, lists, path.parent / key if key else None)
+        return cls(analysts, trusted, lists, path.parent / key if key else None, path)
 
     def authorises(self, by: str) -> bool:
         """Return whether a person may assess."""
@@ -60,9 +61,8 @@ class Settings:
     def check_analyst(self, by: str) -> None:
         """Raise HotlineError if a person may not assess."""
         if not self.authorises(by):
-            raise HotlineError(
-                mark("{by} is not an authorised analyst: the settings name those who are"), by=by
-            )
+            message = mark("{by} is not an authorised analyst: {file} names those who are")
+            raise HotlineError(message, by=by, file=self.file)
 
 
 def clean_name(text: str) -> str:

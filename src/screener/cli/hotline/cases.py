@@ -185,7 +185,8 @@ def assess(
         reference, by=by, outcome=outcome, basis=basis, files=files, reason=reason
     )
     if updated.state == "received" and outcome == "illegal":
-        click.echo(translate("A second analyst has to confirm it."))
+        file = desk.settings.file
+        click.echo(translate("A second analyst, named in {file}, has to confirm it.", file=file))
         if basis == "seen" and not files:
             click.echo(
                 translate(

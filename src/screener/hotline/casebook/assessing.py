@@ -179,17 +179,17 @@ def _check_second_analyst(
     settings: Settings, case: Case, opinion: Opinion, first_analyst: str, basis: Basis
 ) -> None:
     if normalise_name(opinion.by) == normalise_name(first_analyst):
-        raise HotlineError(
-            mark("{by} has already assessed {case} as illegal: a second person has to confirm it"),
-            by=first_analyst,
-            case=case.reference,
+        message = mark(
+            "{by} has already assessed {case} as illegal: a second person has to confirm it, one of"
+            " the analysts in {file}"
         )
+        raise HotlineError(message, by=first_analyst, case=case.reference, file=settings.file)
     if not settings.authorises(first_analyst):
         message = mark(
-            "{first}, who first assessed {case} as illegal, is no longer an authorised"
-            " analyst: assess it with a basis, and let another person confirm it"
+            "{first}, who first assessed {case} as illegal, is no longer one of the analysts in"
+            " {file}: assess it with a basis, and let another person confirm it"
         )
-        raise HotlineError(message, first=first_analyst, case=case.reference)
+        raise HotlineError(message, first=first_analyst, case=case.reference, file=settings.file)
     if opinion.basis not in (None, basis):
         raise HotlineError(
             mark("a second person confirms the first assessment and adds nothing to it")
