@@ -21,6 +21,8 @@ from pictures import ROOT
 from receipt import Row
 from tables import count, number
 
+from screener.cli.bench_contestants import BATCHES
+
 Axes = Any
 KERNELS = ("avx512", "avx2", "neon", "scalar")  # the best first
 RIVALS = {
@@ -34,7 +36,6 @@ OURS = "single_us/hugepages"  # where rows have the figures of single queries
 # What tables show; the receipt has the rest.
 SHOWN = (0, 31, 52)  # radii
 SHOWN_64 = (0, 8)
-SHOWN_BATCHES = (10**2, 10**4, 10**6)
 
 
 def of(rows: Sequence[Row], section: str, **more: Any) -> list[Row]:
@@ -74,7 +75,7 @@ def all_tables(every: Sequence[Row]) -> Iterator[str]:
     yield table(
         "Batches",
         "Microseconds a query at radius 31.",
-        (row for row in batches if row["radius"] == 31 and row["queries"] in SHOWN_BATCHES),
+        (row for row in batches if row["radius"] == 31 and row["queries"] in BATCHES),
         {
             "codes": "codes", "queries": "queries", "way": "way", "one thread": "threads_1_us",
             "two threads": "threads_2_us", "FAISS MultiHash": "rivals_us/faiss-multihash",

@@ -15,7 +15,7 @@ import pytest
 from command_process import put_in_path
 from exchange_samples import ICSE, MD5, NCMEC, NSRL, STOPNCII, TAT, UPDATES, VICS20
 
-from screener import HashList, Policy, Pool, Screener, Verdict
+from screener import HammingIndex, HashList, Policy, Pool, Screener, Verdict
 from screener.cli.app import cli
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -125,7 +125,7 @@ def test_the_index_example_of_the_readme_finds_what_it_holds(folder):
 
     codes = np.random.default_rng(1).integers(0, 256, (100, 32), np.uint8)
     names = {"codes": codes, "queries": codes[:3]}
-    searching, weighing = python_blocks("docs/search.md")
+    searching, _, weighing = python_blocks("docs/search.md")
     exec(compile(searching, "docs/search.md", "exec"), names)
 
     assert names["rows"].tolist() == [0, 1, 2]
@@ -141,6 +141,26 @@ def test_the_index_example_of_the_readme_finds_what_it_holds(folder):
     exec(compile(growing, "docs/internals/segments.md", "exec"), names)
     assert names["rows"].tolist() == []  # all three were among the ten that it removes
     assert len(names["index"]) == 90
+
+
+def test_the_recipe_for_near_pairs_finds_copies_and_skips_damaged_files(folder):
+    """The recipe of docs/search.md, over drawn pictures, a smaller copy and a file cut short."""
+    import numpy as np
+    from PIL import Image
+
+    (folder / "photos").mkdir()
+    for path in (ROOT / "fixtures/images").glob("[ah]*.jpg"):
+        (folder / "photos" / path.name).write_bytes(path.read_bytes())
+    with Image.open(folder / "photos/alley.jpg") as picture:
+        picture.resize((200, 150)).save(folder / "photos/copy.jpg")
+    damaged = (folder / "photos/alley.jpg").read_bytes()[:300]
+    (folder / "photos/damaged.jpg").write_bytes(damaged)
+    names = {"np": np, "HammingIndex": HammingIndex}
+
+    exec(compile(python_blocks("docs/search.md")[1], "docs/search.md", "exec"), names)
+
+    assert [(one.name, other.name) for one, other in names["near"]] == [("alley.jpg", "copy.jpg")]
+    assert {path.name for path in names["paths"]} == {"alley.jpg", "copy.jpg", "harbour.jpg"}
 
 
 def test_the_hashing_example_gives_the_reference(folder):

@@ -17,8 +17,8 @@ from screener.index.hamming import HammingIndex
 from screener.system.progress import Steps
 
 ROUNDS: Final = 3
+BATCHES: Final = (10_000, 100_000)  # docs/benchmarks.md shows the same sizes
 
-_BATCHES: Final = (10_000, 100_000)
 _MIN_BATCH: Final = 16
 _MIN_P99_CALLS: Final = 200  # in a turn
 
@@ -105,12 +105,12 @@ def list_own(
             Contestant("screener", "single", name, 1, number, way, partial(run, number))
             for number in threads
         ]
-    for size in _BATCHES:
+    for size in BATCHES:
         for name, codes in queries.items():
             plan = index.explain(radius=radius, queries=size)
             each = plan.flat if plan.way == "flat" else plan.tables
             fitting = _fit_batch(each, size, seconds)
-            if fitting < size and size != _BATCHES[0]:
+            if fitting < size and size != BATCHES[0]:
                 continue  # it would be the smaller one again
             way = index.explain(radius=radius, queries=fitting).way
             for number in threads:
@@ -127,7 +127,7 @@ def list_faiss(faiss: Faiss, codes: Codes, cores: int, seconds: float) -> list[C
     single = partial(_run_singles, lambda query: faiss.search(query[np.newaxis]), list(codes), 1)
     made = [Contestant("faiss", "single", None, 1, 1, None, single)]
     best = max(_repeat(lambda _: faiss.search(codes[:1]), 0, 0.0) for _ in range(3))
-    size = _fit_batch(1 / best, _BATCHES[0], seconds)
+    size = _fit_batch(1 / best, BATCHES[0], seconds)
     for number in sorted({1, cores}):
         run = partial(_run_batches, partial(faiss.search, threads=number), _split(codes, size))
         made.append(Contestant("faiss", "batch", None, size, number, None, run))
