@@ -13,6 +13,7 @@ from typing import Any
 import click
 import pytest
 from command_process import put_in_path
+from command_process import screener as command
 from exchange_samples import ICSE, MD5, NCMEC, NSRL, STOPNCII, TAT, UPDATES, VICS20
 
 from screener import HammingIndex, HashList, Policy, Pool, Screener, Verdict
@@ -45,14 +46,27 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_the_four_lines_of_the_readme_find_the_mirrored_picture(folder, capsys):
-    """The README's first example runs as printed and reports the listed entry."""
-    four_lines = python_blocks("README.md")[0]
+def test_the_first_match_of_the_readme_prints_what_it_shows(tmp_path, monkeypatch, capsys):
+    """The commands behind `pip install`, their output, the result line and the lines of Python."""
+    (tmp_path / "fixtures").symlink_to(ROOT / "fixtures")
+    monkeypatch.chdir(tmp_path)
+    page = (ROOT / "README.md").read_text(encoding="utf-8")
+    (shown,) = re.findall(r"```text\n(.*?)```", page, re.DOTALL)
+    (line,) = re.findall(r"```json\n(.*?)```", page, re.DOTALL)
+    install, *commands = (shlex.split(one, comments=True) for one in first_shell_block("README.md"))
 
-    exec(compile(four_lines, "README.md", "exec"), {})
+    printed = "".join(command(*words[1:]).stderr for words in commands).splitlines()
 
-    printed = capsys.readouterr().out
-    assert printed.startswith("match [('demo-0003', 'pdq', ")
+    assert install == ["pip", "install", "."]
+    assert set(shown.splitlines()) - set(printed) == {"…"}
+    results = map(json.loads, Path("results.jsonl").read_text().splitlines())
+    expected = json.loads(line)
+    (found,) = (one for one in results if one["input"] == expected["input"])
+    (match,) = found["matches"]
+    assert expected.pop("matches")[0].items() <= match.items()
+    assert expected.items() <= found.items()
+    exec(compile(python_blocks("README.md")[0], "README.md", "exec"), {})
+    assert capsys.readouterr().out == "match [('demo-0003', 'pdq', 2)]\n"
 
 
 def test_the_asyncio_example_screens_uploads_in_order(folder):
