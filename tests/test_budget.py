@@ -2,27 +2,28 @@
 
 from pathlib import Path
 
+import pytest
+
 import screener
 
 PACKAGE = Path(screener.__file__).parent
 
-# The lines that an entry shall have, and those that it had when this table was made: an entry over
-# its budget may have as many as then. What is beyond comes out of one allowance for all of them.
+# The lines that an entry shall have, and those that an entry over that may have until it shrinks.
+# A number here only falls: a feature brings its room by what it removes.
 ENTRIES = {
-    "names": (400, 445),  # errors, arguments, public names
-    "system": (1_000, 1_283),
-    "hashing": (1_300, 1_511),
-    "index": (1_900, 2_514),
-    "media": (7_500, 10_586),
-    "lists": (8_000, 13_891),
-    "screening": (3_700, 5_168),
-    "scanning": (4_700, 7_353),
-    "reporting": (2_700, 3_684),
-    "service": (6_100, 6_630),  # with its client
-    "cli": (3_300, 5_612),
-    "hotline": (6_000, 6_441),
+    "names": (400, 450),  # errors, arguments, public names
+    "system": (1_000, 1_320),
+    "hashing": (1_300, 1_590),
+    "index": (1_900, 2_550),
+    "media": (7_500, 10_740),
+    "lists": (8_000, 13_270),
+    "screening": (3_700, 5_330),
+    "scanning": (4_700, 7_450),
+    "reporting": (2_700, 3_710),
+    "service": (6_100, 6_880),  # with its client
+    "cli": (3_300, 5_660),
+    "hotline": (6_000, 6_390),
 }
-ALLOWANCE = 600
 
 
 def count_lines() -> dict[str, int]:
@@ -34,11 +35,7 @@ def count_lines() -> dict[str, int]:
     return lines
 
 
-def test_entries_stay_within_their_lines():
-    """The growth of all entries together is within the allowance; a new entry needs its row."""
-    beyond = {
-        entry: count - max(ENTRIES[entry])
-        for entry, count in count_lines().items()
-        if count > max(ENTRIES[entry])
-    }
-    assert sum(beyond.values()) <= ALLOWANCE, beyond
+@pytest.mark.parametrize("entry", ENTRIES)
+def test_an_entry_stays_within_its_lines(entry):
+    """A new entry needs its row."""
+    assert count_lines()[entry] <= max(ENTRIES[entry])
