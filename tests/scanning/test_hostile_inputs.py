@@ -155,8 +155,11 @@ def test_what_pillow_opens_gets_hashes(outcome, recorded, material):
 def is_not_as_shown(data):
     """Whether a file may lack what Pillow makes up: checksums of a PNG that are of other data, fine
     scans of a progressive JPEG, or rows of a JPEG, the last of which is of one colour then. Or it
-    is a PNG of more frames than it says before its pixels, which Pillow does not come to.
+    is a PNG of more frames than it says before its pixels, which Pillow does not come to. Or it is
+    a PSD, whose layers may differ from the composite.
     """
+    if data.startswith(b"8BPS"):
+        return bool(Image.open(io.BytesIO(data)).layers)
     if data.startswith(b"\x89PNG"):
         told = data.partition(b"IDAT")[0].partition(b"acTL")[2][:4]
         if data.count(b"fcTL") > int.from_bytes(told, "big"):
