@@ -9,7 +9,7 @@ from screener.hashing.views import VIEWS_OF
 
 @click.command()
 def views() -> int:
-    """Print the views: the edits that `--effort views` and `--effort all` undo.
+    """Print the views: the edits that `--effort views` and `all` undo.
 
     `views` searches each upright and mirrored, `all` in eight orientations. Those "to" a shape are
     for pictures of that shape. A match by evidence names its view.
