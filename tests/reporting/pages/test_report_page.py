@@ -548,7 +548,9 @@ def test_reports_state_what_found_a_hit(make_list, scene, tmp_path):
         for shadow in (False, True):
             policy = Policy(effort="views", evidence={"pdq": 70}, shadow_evidence=shadow)
             out.write(Screener(known, policy=policy).screen(copy, input=f"shadow {shadow}"))
-        out.write(Screener(known, policy=Policy(effort="evidence")).screen(scene(1), input="as it is"))
+        out.write(
+            Screener(known, policy=Policy(effort="evidence")).screen(scene(1), input="as it is")
+        )
     report_page.write_html(tmp_path / "r.jsonl", tmp_path / "r.html")
     spreadsheet.write_csv(tmp_path / "r.jsonl", tmp_path / "r.csv")
 
