@@ -36,10 +36,7 @@ class StoredHash(NamedTuple):
 
 
 class Version(NamedTuple):
-    """The stored form of a row; equal digests mean that nothing changed.
-
-    `damaged` are the kinds with an unreadable value; they are not stored.
-    """
+    """The stored form of a row; equal digests mean that nothing changed."""
 
     state: State
     categories: str
@@ -47,7 +44,6 @@ class Version(NamedTuple):
     updated: str | None
     hashes: tuple[StoredHash, ...]
     digest: bytes
-    damaged: tuple[str, ...] = ()
 
 
 def to_version(row: Row) -> Version:
@@ -63,7 +59,7 @@ def to_version(row: Row) -> Version:
     texts = [format_head(row.state, categories, labels, row.updated)]
     texts += [format_hash(*hash_[:3]) for hash_ in stored]
     digest = make_digest(texts)
-    return Version(row.state, categories, labels, row.updated, stored, digest, row.damaged)
+    return Version(row.state, categories, labels, row.updated, stored, digest)
 
 
 def format_head(state: State, categories: str, labels: str, updated: str | None) -> str:
@@ -77,7 +73,7 @@ def format_hash(kind: str, value: bytes, quality: int | None) -> str:
 
 
 def make_digest(texts: Iterable[str]) -> bytes:
-    """Return the digest of a version, which does not depend on what is compared."""
+    """Return the digest of a version; which of its hashes are compared does not change it."""
     return hashlib.blake2b("".join(texts).encode(), digest_size=16).digest()
 
 
