@@ -204,16 +204,16 @@ def test_a_digest_with_a_quality_is_refused(kind, score):
 
 def test_a_record_that_cannot_be_listed_stops_no_other(tmp_path, monkeypatch):
     """It stays in the backlog until it can be listed."""
-    desk, made, broken = make_desk(tmp_path / "hotline"), own_list._to_entry, []
+    desk, made, broken = make_desk(tmp_path / "hotline"), own_list._to_record, []
 
-    def row(source, due):
+    def to_record(pending):
         if not broken:
-            broken.append(due.entry)
-        if due.entry == broken[0]:
+            broken.append(pending.entry)
+        if pending.entry == broken[0]:
             raise ValueError("of no use")
-        return made(source, due)
+        return made(pending)
 
-    monkeypatch.setattr(own_list, "_to_entry", row)
+    monkeypatch.setattr(own_list, "_to_record", to_record)
     took = take(desk, report_of(ITEM), report_of(item_of(IMAGES / "bridge.jpg")))
 
     assert [one.status for one in took] == ["new", "new"]
