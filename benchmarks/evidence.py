@@ -1,11 +1,15 @@
 """Which partly changed copies do evidence and views find, and at what cost in false matches?
 
-Photos are edited in the ways of `robustness_edits.PARTLY`, saved as JPEG 75, and weighed against
-the PDQ of every photo, by brute force over integers: the eight orientations of the copy as it is
-(effort `evidence`), and those of each view (effort `views`). The same copies follow,
-each turned by a quarter or mirrored, and those of every third photo in a frame. Then drawn pictures
-that show next to nothing, or text, codes and charts, are weighed against one another. The index
-must find the same pairs.
+Photos are edited in the ways of `robustness_edits.PARTLY` and `CENTRED`, saved as JPEG 75, and
+weighed against the PDQ of every photo, by brute force over integers: the eight orientations of the
+copy as it is (effort `evidence`), with each view upright and mirrored (`views`), and with each view
+in eight (`all`). The same copies follow mirrored, those of every third photo turned otherwise, and
+those of every third photo in a frame. Then drawn pictures that show next to nothing, or text, codes
+and charts, are weighed against one another. The index must find the same pairs, and for some of the
+copies a Screener with 10⁵ other hashes on its list must give the same verdicts.
+
+Last, rules that ask for more than evidence are tried: a bound on the distance of the hash that has
+it, a gap to the second best photo, and more bits for turned copies.
 
     python benchmarks/evidence.py [--small] [--photos PLACE...] [--receipt FILE] [--into DOCS]
 
@@ -20,15 +24,17 @@ photo; the last ones (sizes, order, floors) saw all of them, so that recall of t
 
 from __future__ import annotations
 
+import io
 import re
 import warnings
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import imagehash
+import lists
 import numpy as np
 import receipt
 import robustness
@@ -38,24 +44,38 @@ from perception import hashers
 from pictures import files_in, plain, plainer, scene, screens
 from PIL import Image
 from receipt import Row
-from robustness_edits import BLACK, PARTLY, Edit, framed, through_jpeg, thumbnail
+from robustness_edits import (
+    BLACK,
+    CENTRED,
+    PARTLY,
+    Edit,
+    centred,
+    framed,
+    saved,
+    thumbnail,
+)
 
+from screener import Policy, Screener
 from screener.hashing import detail, evidence, pdq, views
 from screener.index.hamming import HammingIndex
-from screener.media.image import trim
 from screener.reporting.calibration.calibration_page import format_per_million
 from screener.reporting.calibration.count import Count
+from screener.screening.input.hasher import Hasher
+from screener.screening.input.located_hash import OrientedHashes, list_weighed
+from screener.screening.policy import Effort
 
 THRESHOLD = 80
-THRESHOLD_TURNED = 100
-TURNED = np.arange(8) > 0  # orientations
+TURNED_MORE = 20  # bits that a turned picture needs beside the threshold
+SIDES = ("upright", "mirrored", "otherwise")  # what is searched of a view, from effort to effort
+ORIENTED = np.array([0 if one == "upright" else 1 if one == "flip_horizontal" else 2
+                     for one in pdq.ORIENTATIONS])  # fmt: skip
 THRESHOLDS = range(40, 165, 5)
 RADIUS = 31
-FLOOR, DETAILED = 50, 50  # of PDQ's quality for distance, and of the detail score for evidence
+FLOOR = Policy().floor["pdq"]
 LEAST = -(2**14)  # less evidence than any code has
 EACH = 40  # pictures drawn of each family
 RIVALS = ("plain PDQ", "pHash", "perception pHash")
-EFFORTS = ("distance", "evidence", "views")
+EFFORTS = tuple(map(str, Effort))
 TITLES = {
     "none": "saved again",
     "cropped": "cropped: 1–5 % a side, one side 3–12 %, each side up to 6 %",
@@ -66,13 +86,17 @@ TITLES = {
     "badge20": "badge, 20 % of the width",
     "sticker": "round sticker, 28 % of the shorter side",
     "weak": "JPEG 5, gamma 2, blur 5",
+    "4:3 to 1:1": "4:3, cropped to a square from the middle",
+    "4:3 to 16:9": "4:3, cropped to 16:9 from the middle",
+    "3:2 to 1:1": "3:2, cropped to a square from the middle",
+    "3:2 to 16:9": "3:2, cropped to 16:9 from the middle",
+    "negative": "negative",
     "beyond": "beyond the views: crops of 7 and 10 %, turned 7°, straightened 4°, badge 30 %",
 }
-FORMS = {"edited": 1, "turned": 1, "framed": 3}  # one photo in so many
-GROUPS: dict[str, dict[str, Edit]] = {"none": {"none": lambda picture: picture}} | PARTLY
+FORMS = {"edited": 1, "mirrored": 1, "turned": 3, "framed": 3}  # one photo in so many
+GROUPS: dict[str, dict[str, Edit]] = {"none": {"none": lambda picture: picture}} | PARTLY | CENTRED
 GROUP = {name: group for group, edits in GROUPS.items() for name in edits}
 TURNS = (
-    Image.Transpose.FLIP_LEFT_RIGHT,
     Image.Transpose.FLIP_TOP_BOTTOM,
     Image.Transpose.ROTATE_90,
     Image.Transpose.ROTATE_180,
@@ -81,22 +105,21 @@ TURNS = (
     Image.Transpose.TRANSVERSE,
 )
 Bits = np.ndarray  # (n, 256): the listed codes, a bit a column
-Found = np.ndarray  # (3, n): by listed code the distance, and the evidence as it is and by views
+# (8, n): by listed code the distance; the evidence as it is, upright and turned, and that of views
+# by SIDES; the distance and the evidence of the best code of `views`. Evidence is divided by the
+# share of a threshold that is enough for its view.
+Found = np.ndarray
 
 
-def looks(pixels: np.ndarray) -> list[tuple[evidence.Look, bool, bool]]:
-    """Return looks at the picture and at it without its border.
+_HASHER = Hasher(Policy(effort=Effort.ALL, insets=0), (pdq.PDQ,))
 
-    With each, whether PDQ's quality lets it be compared by distance, and whether the detail score
-    and the samples let it be compared by evidence. A blurred picture has less quality than detail.
-    """
-    found = []
-    for region in (pixels, *trim.find_unframed(pixels)):
-        look = evidence.look(np.ascontiguousarray(region), most=pdq.MOST_DOUBT)
-        scores = (detail.Detail(region).score(pdq.PDQ), *detail.pattern_scores(look.values))
-        detailed = min(scores) >= DETAILED and look.samples.busy >= evidence.BUSY
-        found.append((look, min(look.qualities) >= FLOOR, detailed))
-    return found
+
+def groups_of(file: bytes) -> list[tuple[OrientedHashes, evidence.Queries, evidence.Queries]]:
+    """Return the hashes of a picture's regions, with their queries and those of their views."""
+    hashed = _HASHER.hash(file)
+    return [
+        (group, *columns.to_queries(group.values)) for group, columns in list_weighed(hashed.hashes)
+    ]
 
 
 def distances(queries: evidence.Queries, listed: Bits) -> np.ndarray:
@@ -107,55 +130,79 @@ def distances(queries: evidence.Queries, listed: Bits) -> np.ndarray:
     return found.astype(np.int64)
 
 
-def most_evidence(queries: evidence.Queries, turned: np.ndarray, listed: Bits) -> np.ndarray:
-    """Return for each listed code the most evidence of a query, in bits, rounded down.
-
-    A query of a turned picture counts from the threshold for those on.
-    """
+def bits_left(queries: evidence.Queries, listed: Bits, shares: np.ndarray | float) -> np.ndarray:
+    """Return the evidence of each query for each listed code, in whole bits over the shares."""
     left = queries.ceilings[:, None] - distances(queries, listed)
-    left[turned[:, None] & (left < evidence.SIXTEENTHS * THRESHOLD_TURNED)] = LEAST
-    return left.max(axis=0) // evidence.SIXTEENTHS
+    whole = left // evidence.SIXTEENTHS
+    return np.floor(whole / np.reshape(shares, (-1, 1))).astype(np.int64)
 
 
-def detailed_queries(queries: evidence.Queries) -> tuple[evidence.Queries, np.ndarray]:
-    """Return the queries whose own codes have the patterns of a detailed picture; which turned."""
-    scores = np.array(detail.pattern_scores([code.tobytes() for code in queries.codes]))
-    turned = np.resize(TURNED, len(scores))[scores >= DETAILED]
-    return evidence.Queries(*(column[scores >= DETAILED] for column in queries)), turned
+def differing(codes: np.ndarray, listed: Bits) -> np.ndarray:
+    """Return in how many bits each code differs from each listed one."""
+    bits = np.unpackbits(codes, axis=1).astype(np.float32)
+    return (bits.sum(1)[:, None] + listed.sum(1) - 2 * bits @ listed.T).astype(np.int64)
 
 
-def weighed(pixels: np.ndarray, listed: Bits) -> Found:
-    """Return the least distance and the most evidence of each listed code."""
-    found = np.full((3, len(listed)), LEAST, np.int16)
-    found[0] = 256
-    for look, usable, detailed in looks(pixels):
-        as_is = look.coefficients.weigh()
-        if usable:
-            bits = np.unpackbits(as_is.codes, axis=1).astype(np.float32)
-            away = bits.sum(1)[:, None] + listed.sum(1) - 2 * bits @ listed.T
-            found[0] = np.minimum(found[0], away.min(axis=0))
-        if detailed:
-            found[1] = np.maximum(found[1], most_evidence(as_is, TURNED, listed))
-            of_views, turned = detailed_queries(views.weigh(look.samples))
-            if len(of_views.codes):
-                found[2] = np.maximum(found[2], most_evidence(of_views, turned, listed))
-    found[2] = np.maximum(found[1], found[2])
+def weighed(file: bytes, listed: Bits) -> Found:
+    """Return what is found of each listed code."""
+    found = np.full((8, len(listed)), LEAST, np.int16)
+    found[0] = found[6] = 256
+    for group, as_is, of_views in groups_of(file):
+        usable = np.frombuffer(group.find_usable(FLOOR) or b"\1" * 8, np.bool_)
+        weighable = np.frombuffer(group.find_weighable(FLOOR), np.bool_)
+        away = differing(as_is.codes, listed)
+        found[0] = np.minimum(found[0], away[usable].min(axis=0, initial=256))
+        left = bits_left(as_is, listed, 1)
+        left[~weighable] = LEAST
+        found[1] = np.maximum(found[1], left[0])
+        found[2] = np.maximum(found[2], left[1:].max(axis=0))
+        keep_best(found, left - TURNED_MORE * (ORIENTED > 0)[:, None], away)
+        if not len(of_views.ceilings):
+            continue
+        scores = np.array(detail.pattern_scores([code.tobytes() for code in of_views.codes]))
+        shape = group.evidence.shape if group.evidence else ""
+        shares = np.repeat([one.enough for one in views.VIEWS_OF[shape]], len(ORIENTED))
+        left = bits_left(of_views, listed, shares)
+        left[(scores < FLOOR) | ~np.resize(weighable, len(scores))] = LEAST
+        sides = np.resize(ORIENTED, len(scores))
+        for side in range(len(SIDES)):
+            found[3 + side] = np.maximum(found[3 + side], left[sides == side].max(axis=0))
+        near = sides < 2
+        away = differing(of_views.codes[near], listed)
+        keep_best(found, left[near] - TURNED_MORE * sides[near][:, None], away)
     return found
 
 
+def keep_best(found: Found, left: np.ndarray, away: np.ndarray) -> None:
+    """Keep the distance and the evidence of the best query for each listed code."""
+    best, columns = left.argmax(axis=0), np.arange(left.shape[1])
+    better = left[best, columns] > found[7]
+    found[6, better] = away[best, columns][better]
+    found[7, better] = left[best, columns][better]
+
+
+def evidence_of(found: Found, effort: str) -> np.ndarray:
+    """Return the most evidence that an effort finds; of turned pictures what is above 20 bits."""
+    upright, turned = [found[1]], [found[2]]
+    if effort in ("views", "all"):
+        upright.append(found[3])
+        turned.append(found[4])
+    if effort == "all":
+        turned.append(found[5])
+    return np.maximum(np.maximum.reduce(upright), np.maximum.reduce(turned) - TURNED_MORE)
+
+
 def matches(found: Found, effort: str) -> np.ndarray:
-    """Return which of them match at the default radius and threshold."""
-    away, as_is, by_views = found
-    more = {"distance": LEAST, "evidence": as_is, "views": by_views}[effort]
-    return (away <= RADIUS) | (more >= THRESHOLD)
+    """Return which of them match at the default radius and thresholds."""
+    near = found[0] <= RADIUS
+    return near if effort == "distance" else near | (evidence_of(found, effort) >= THRESHOLD)
 
 
 def check_search(photos: Sequence[Image.Image], listed: Bits) -> None:
     """Stop unless the index finds what brute force finds, and each code has its ceiling."""
     index = HammingIndex(np.packbits(listed.astype(np.uint8), axis=1))
     for photo in photos:
-        for look, *_ in looks(np.asarray(photo)):
-            queries = views.weigh(look.samples)
+        for _, _, queries in groups_of(saved(photo, quality=75)):
             apart, budgets = distances(queries, listed), queries.budgets(0)
             offsets, rows, away = index.search_weighted(queries.codes, queries.weights, budgets)
             hits = np.argwhere(apart <= budgets[:, None])
@@ -165,24 +212,71 @@ def check_search(photos: Sequence[Image.Image], listed: Bits) -> None:
                 raise SystemExit("the index finds other codes than brute force")
 
 
+def check_screener(photos: Sequence[Image.Image], others: int) -> None:
+    """Stop unless a Screener with so many other hashes listed gives the same verdicts."""
+    codes = codes_of(photos)
+    with lists.workplace(None) as folder:
+        known = {
+            shape: lists.made(
+                folder / f"photos-{len(shape)}-{shape[:1]}.list",
+                {"pdq": np.packbits(listed.astype(np.uint8), axis=1)},
+            )
+            for shape, listed in codes.items()
+        }
+        drawn = lists.made(folder / "others.list", lists.drawn(others, ("pdq",)))
+        screeners = {
+            effort: Screener([*known.values(), drawn], policy=Policy(effort=effort, insets=0))
+            for effort in EFFORTS
+        }
+        for number, photo in enumerate(photos):
+            for form, name, picture in forms(photo, 3 * number):
+                file = saved(picture, quality=75)
+                shape = listed_as(name)
+                found = weighed(file, codes[shape])
+                for effort, screener in screeners.items():
+                    result = screener.screen(file)
+                    hits = [one for one in result.matches if one.list == known[shape].name]
+                    ours = {match.entry for match in hits}
+                    theirs = {f"e{at}" for at in np.flatnonzero(matches(found, effort))}
+                    if ours != theirs or any(m.list == drawn.name for m in result.matches):
+                        raise SystemExit(f"photo {number}, {form}, {name}, {effort}: other matches")
+
+
 def forms(photo: Image.Image, number: int) -> Iterator[tuple[str, str, Image.Image]]:
     """Yield each edit of a photo as it is, turned, and framed: form, name and picture."""
-    turn = TURNS[number % len(TURNS)]
-    for name in GROUP:
-        edited = GROUPS[GROUP[name]][name](photo)
+    turn = TURNS[number // FORMS["turned"] % len(TURNS)]
+    for name, group in GROUP.items():
+        edited = GROUPS[group][name](photo)
         yield "edited", name, edited
+        yield "mirrored", name, edited.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
         if number % FORMS["turned"] == 0:
             yield "turned", name, edited.transpose(turn)
         if number % FORMS["framed"] == 0:
             yield "framed", name, framed(edited, BLACK, 30, 30)
 
 
-_listed: dict[str, Bits] = {}
+_listed: dict[str, Bits] = {}  # the photos as they are, "", and cut to the shapes of CENTRED
 
 
-def share(listed: Bits) -> None:
+def share(listed: dict[str, Bits]) -> None:
     """Keep the listed codes for the photos that this process measures."""
-    _listed["bits"] = listed
+    _listed.update(listed)
+
+
+def listed_as(name: str) -> str:
+    """Return the shape in which the photo of an edit is listed."""
+    return name.split(" to ")[0] if name in CENTRED else ""
+
+
+def codes_of(photos: Sequence[Image.Image]) -> dict[str, Bits]:
+    """Return the codes of photos by the shape that they are cut to."""
+    return {
+        shape: bits_of([
+            pdq.compute(np.asarray(centred(photo, shape) if shape else photo)).value
+            for photo in photos
+        ])
+        for shape in dict.fromkeys(map(listed_as, GROUP))
+    }  # fmt: skip
 
 
 def rival_codes(picture: Image.Image) -> dict[str, robustness.Codes]:
@@ -198,26 +292,33 @@ def rival_codes(picture: Image.Image) -> dict[str, robustness.Codes]:
 
 def measured(photo: Image.Image, number: int) -> Row:
     """Return what is found of each form of a photo, and by which rivals."""
-    original = rival_codes(photo)
+    original = {shape: rival_codes(centred(photo, shape) if shape else photo) for shape in _listed}
     found: dict[tuple[str, str], Found] = {}
     rivals: dict[str, list[str]] = {}
     for form, name, picture in forms(photo, number):
-        copy = through_jpeg(picture, 75)
-        found[form, name] = weighed(np.asarray(copy), _listed["bits"])
+        file = saved(picture, quality=75)
+        found[form, name] = weighed(file, _listed[listed_as(name)])
         if form == "edited":
-            codes = rival_codes(copy)
+            codes = rival_codes(Image.open(io.BytesIO(file)).convert("RGB"))
             rivals[name] = [
                 tool
                 for tool in RIVALS
-                if robustness.near(codes[tool], original[tool][:1], robustness.RADIUS[tool])
+                if robustness.near(
+                    codes[tool], original[listed_as(name)][tool][:1], robustness.RADIUS[tool]
+                )
             ]
     return {"found": found, "rivals": rivals}
 
 
 def own(photos: Sequence[Row], form: str, name: str, *, every: int) -> Found:
-    """Return what was found of the own codes of every so many photos: (3, photos)."""
+    """Return what was found of the own codes of every so many photos that have such a copy."""
     numbers = range(0, len(photos), every)
-    return np.stack([photos[at]["found"][form, name][:, at] for at in numbers], axis=1)
+    columns = [
+        photos[at]["found"][form, name][:, at]
+        for at in numbers
+        if (form, name) in photos[at]["found"]
+    ]
+    return np.stack(columns, axis=1) if columns else np.zeros((8, 0), np.int16)
 
 
 def recall(photos: Sequence[Row]) -> Iterator[Row]:
@@ -227,13 +328,13 @@ def recall(photos: Sequence[Row]) -> Iterator[Row]:
             found = own(photos, form, name, every=FORMS[form])
             upright = own(photos, "edited", name, every=FORMS[form])
             by_effort = {effort: matches(found, effort) for effort in EFFORTS}
-            rivals = Counter(tool for one in photos for tool in one["rivals"][name])
+            rivals = Counter(tool for one in photos for tool in one["rivals"].get(name, ()))
             near = by_effort["distance"]
             yield {
                 "section": "recall", "form": form, "group": GROUP[name], "edit": name,
                 "photos": found.shape[1],
                 # The same photos, neither turned nor framed.
-                "upright": {"views": int(matches(upright, "views").sum())},
+                "upright": {one: int(matches(upright, one).sum()) for one in EFFORTS},
                 "found": {effort: int(hits.sum()) for effort, hits in by_effort.items()}
                 | ({tool: rivals[tool] for tool in RIVALS} if form == "edited" else {}),
                 "others": found.shape[1] // 2,
@@ -241,8 +342,11 @@ def recall(photos: Sequence[Row]) -> Iterator[Row]:
                     effort: int(hits[1::2].sum()) for effort, hits in by_effort.items()
                 },
                 "curve": {
-                    effort: [int((near | (more >= one)).sum()) for one in THRESHOLDS]
-                    for effort, more in zip(EFFORTS[1:], found[1:], strict=True)
+                    effort: [
+                        int((near | (evidence_of(found, effort) >= one)).sum())
+                        for one in THRESHOLDS
+                    ]
+                    for effort in EFFORTS[1:]
                 },
             }  # fmt: skip
 
@@ -257,21 +361,22 @@ def false_matches(photos: Sequence[Row], names: Sequence[str]) -> Iterator[Row]:
     """Yield for each form the pairs of unrelated photos that match, and the highest beyond 31."""
     others = unrelated(names)
     for form in FORMS:
-        every = np.stack([
-            np.stack([one["found"][form, name] for one in photos[:: FORMS[form]]], axis=1)
+        keys = [
+            (at, name)
+            for at in range(0, len(photos), FORMS[form])
             for name in GROUP
-        ], axis=1)  # fmt: skip  # (3, edits, photos, listed)
-        counted = np.broadcast_to(others[:: FORMS[form]], every.shape[1:])
+            if (form, name) in photos[at]["found"]
+        ]
+        every = np.stack([photos[at]["found"][form, name] for at, name in keys], axis=1)
+        counted = others[[at for at, _ in keys]]  # (copies, listed), as every but its first axis
         yield counts("false matches", form, every, counted) | {
             "highest": [
                 {
-                    "photo": names[query * FORMS[form]], "edit": tuple(GROUP)[edit],
-                    "other": names[listed],
-                    "distance": int(every[0, edit, query, listed]),
-                    "evidence": int(every[1, edit, query, listed]),
-                    "views": int(every[2, edit, query, listed]),
+                    "photo": names[keys[query][0]], "edit": keys[query][1], "other": names[listed],
+                    "distance": int(every[0, query, listed]),
+                    **{one: int(evidence_of(every[:, query, listed], one)) for one in EFFORTS[1:]},
                 }
-                for edit, query, listed in highest(every, counted)
+                for query, listed in highest(every, counted)
             ]
         }  # fmt: skip
 
@@ -285,17 +390,83 @@ def counts(section: str, what: str, found: np.ndarray, counted: np.ndarray) -> R
         "pairs": int(counted.sum()),
         "distance": int((counted & (found[0] <= RADIUS)).sum()),
         "curve": {
-            effort: [int((beyond & (more >= one)).sum()) for one in THRESHOLDS]
-            for effort, more in zip(EFFORTS[1:], found[1:], strict=True)
+            effort: [
+                int((beyond & (evidence_of(found, effort) >= one)).sum()) for one in THRESHOLDS
+            ]
+            for effort in EFFORTS[1:]
         },
     }
 
 
 def highest(found: np.ndarray, counted: np.ndarray, most: int = 8) -> list[Any]:
     """Return the places of the pairs of most evidence beyond the radius."""
-    more = np.where(counted & (found[0] > RADIUS), found[2], LEAST)
+    more = np.where(counted & (found[0] > RADIUS), evidence_of(found, "all"), LEAST)
     order = np.argsort(-more, axis=None, kind="stable")[:most]
     return list(zip(*np.unravel_index(order, more.shape), strict=True))
+
+
+JOINT = (20, 30, 40, 50, 60, 70, 80, 90, 100)  # thresholds at which joint rules are tried
+Rule = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]  # of evidence, distance and gap
+RULES: dict[str, Rule] = {
+    "evidence alone": lambda more, away, gap: more > LEAST,
+    **{
+        f"and at most {most} bits differ": lambda more, away, gap, most=most: away <= most
+        for most in (60, 80, 100)
+    },
+    **{
+        f"and {least} bits more than the second best": lambda more, away, gap, least=least: (
+            gap >= least
+        )
+        for least in (10, 20, 40)
+    },
+}
+
+
+def joint_rules(photos: Sequence[Row], names: Sequence[str]) -> Iterator[Row]:
+    """Yield recall and false pairs of each rule at each threshold, at effort `views`.
+
+    The second best is the best entry of another scene than the best one's. Copies are those of all
+    edits but what lies beyond the views, upright and mirrored.
+    """
+    others = unrelated(names)
+    found: dict[tuple[str, int], int] = Counter()
+    false: dict[tuple[str, int], int] = Counter()
+    copies = pairs = 0
+    for at, photo in enumerate(photos):
+        for (form, name), columns in photo["found"].items():
+            if form not in ("edited", "mirrored") or GROUP[name] in ("none", "beyond"):
+                continue
+            copies, pairs = copies + 1, pairs + int(others[at].sum())
+            near, away, more = columns[0] <= RADIUS, columns[6], columns[7]
+            first = int(more.argmax())
+            second = int(more[others[first]].max(initial=LEAST))
+            gap = more - np.where(others[first], int(more[first]), second)
+            for rule, holds in RULES.items():
+                kept = holds(more, away, gap)
+                for threshold in JOINT:
+                    hits = kept & (more >= threshold)
+                    found[rule, threshold] += bool(hits[at] | near[at])
+                    false[rule, threshold] += int((hits & others[at] & ~near).sum())
+    for rule in RULES:
+        yield {
+            "section": "joint", "rule": rule, "copies": copies, "pairs": pairs,
+            "thresholds": list(JOINT),
+            "found": [found[rule, one] for one in JOINT],
+            "false": [false[rule, one] for one in JOINT],
+        }  # fmt: skip
+
+
+def joint_table(rows: Sequence[Row]) -> str:
+    """Return what each rule finds, in %, and how many pairs are false, by threshold."""
+    lines = [
+        [row["rule"]]
+        + [
+            f"{100 * found / row['copies']:.1f} · {false}"
+            for found, false in zip(row["found"], row["false"], strict=True)
+        ]
+        for row in rows
+    ]
+    return tables.table(["rule", *(f"{one} bits" for one in JOINT)], lines)
 
 
 def drawn(each: int) -> Iterator[Row]:
@@ -308,14 +479,15 @@ def drawn(each: int) -> Iterator[Row]:
     hashes = [pdq.compute(pixels) for pixels in pictures]
     usable = [at for at, one in enumerate(hashes) if (one.quality or 0) >= FLOOR]
     listed = bits_of([hashes[at].value for at in usable])
-    found = np.stack([weighed(pixels, listed) for pixels in pictures], axis=1)
+    files = [saved(Image.fromarray(pixels), "PNG") for pixels in pictures]
+    found = np.stack([weighed(file, listed) for file in files], axis=1)
     families, listed_families = np.array(names), np.array(names)[usable]
     counted = np.arange(len(pictures))[:, None] != np.array(usable)
     yield counts("drawn", "all", found, counted)
     for family in dict.fromkeys(names):
         for other in dict.fromkeys(names):
             chosen = counted & (families == family)[:, None] & (listed_families == other)
-            if matches(found, "views")[chosen].any():
+            if matches(found, "all")[chosen].any():
                 yield counts("drawn", f"{family}, {other}", found, chosen)
 
 
@@ -328,12 +500,12 @@ def bits_of(values: Sequence[bytes]) -> Bits:
 def pooled(rows: Sequence[Row], key: str, photos: str, tool: str) -> str:
     """Return the share of the photos found over several edits, in %."""
     of = sum(row[photos] for row in rows)
-    return f"{100 * sum(row[key].get(tool, 0) for row in rows) / max(1, of):.1f}"
+    return f"{100 * sum(row[key].get(tool, 0) for row in rows) / of:.1f}" if of else "–"
 
 
 def recall_table(rows: Sequence[Row]) -> str:
     """Return the shares found by group of edits, in %."""
-    more = ["views, other photos", "turned (upright)", "framed (unframed)"]
+    more = ["views, other photos", "mirrored, views", "turned, all (upright)", "framed (unframed)"]
     head = ["edit, then JPEG 75", *RIVALS, *EFFORTS, *more]
     lines = []
     for group, title in TITLES.items():
@@ -343,12 +515,14 @@ def recall_table(rows: Sequence[Row]) -> str:
         }
         edited = by_form["edited"]
         found = [pooled(edited, "found", "photos", tool) for tool in (*RIVALS, *EFFORTS)]
-        found[-1] = f"**{found[-1]}**"
+        views_at = len(RIVALS) + EFFORTS.index("views")
+        found[views_at] = f"**{found[views_at]}**"
         found.append(pooled(edited, "found_of_others", "others", "views"))
-        for form in ("turned", "framed"):
+        found.append(pooled(by_form["mirrored"], "found", "photos", "views"))
+        for form, effort in (("turned", "all"), ("framed", "views")):
             rows_of_form = by_form[form]
-            same = pooled(rows_of_form, "upright", "photos", "views")
-            found.append(f"{pooled(rows_of_form, 'found', 'photos', 'views')} ({same})")
+            same = pooled(rows_of_form, "upright", "photos", effort)
+            found.append(f"{pooled(rows_of_form, 'found', 'photos', effort)} ({same})")
         lines.append([title, *found])
     return tables.table(head, lines)
 
@@ -395,7 +569,7 @@ def false_table(rows: Sequence[Row]) -> str:
         ]
         for row in rows
     ]  # fmt: skip
-    return tables.table(["pairs of", "pairs", "by distance", "evidence", "views"], lines)
+    return tables.table(["pairs of", "pairs", "by distance", *EFFORTS[1:]], lines)
 
 
 def plot(rows: Sequence[Row], false: Sequence[Row], path: Path) -> None:
@@ -403,7 +577,7 @@ def plot(rows: Sequence[Row], false: Sequence[Row], path: Path) -> None:
     figure = Figure(figsize=(9, 9), layout="constrained")
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(1, 2))
     pairs = sum(row["pairs"] for row in false)
-    for effort, style in zip(EFFORTS[1:], ("--", "-"), strict=True):
+    for effort, style in zip(EFFORTS[1:3], ("--", "-"), strict=True):
         hits = [sum(row["curve"][effort][at] for row in false) for at in range(len(THRESHOLDS))]
         bounds = [1e6 * Count.from_hits(one, pairs).high for one in hits]
         above.plot(THRESHOLDS, bounds, style, color="tab:red", label=f"{effort}, upper bound")
@@ -450,20 +624,28 @@ def main() -> None:
     else:
         names, photos = photos_in(arguments.photos)
     robustness.check_rivals(np.asarray(photos[0]))
-    listed = bits_of([pdq.compute(np.asarray(photo)).value for photo in photos])
-    check_search(photos[:3], listed)
+    listed = codes_of(photos)
+    check_search(photos[:3], listed[""])
     warnings.simplefilter("ignore")
+    check_screener(
+        photos[:: len(photos) // 2 if arguments.small else 52], 10**3 if arguments.small else 10**5
+    )
     with ProcessPoolExecutor(arguments.jobs, initializer=share, initargs=(listed,)) as pool:
         found = list(pool.map(measured, photos, range(len(photos)), chunksize=4))
     rows, false = list(recall(found)), list(false_matches(found, names))
     blanks = list(drawn(2 if arguments.small else EACH))
+    joint = list(joint_rules(found, names))
     text = "\n".join([
         f"Photos: {len(photos)}. Found, in %, at {THRESHOLD} bits:\n", recall_table(rows),
-        curve_table(rows, false), false_table([*false, *blanks]), edit_table(rows),
+        curve_table(rows, false), false_table([*false, *blanks]),
+        "Found, in %, and false pairs of joint rules at effort `views`:\n", joint_table(joint),
+        edit_table(rows),
     ])  # fmt: skip
     print(text)
     packages = ("pillow", "pdqhash", "imagehash", "perception", "numpy")
-    receipt.write(arguments.receipt, receipt.receipt(__doc__, [*rows, *false, *blanks], packages))
+    receipt.write(
+        arguments.receipt, receipt.receipt(__doc__, [*rows, *false, *blanks, *joint], packages)
+    )
     if arguments.into:
         tables.replace(arguments.into / "evidence.md", "evidence.py", text)
         plot(rows, false, arguments.into / "plots/evidence.svg")

@@ -455,6 +455,7 @@ PARTLY: dict[str, dict[str, Edit]] = {
         "gamma2": partial(gamma, power=2),
         "blur5": lambda picture: picture.filter(ImageFilter.GaussianBlur(5)),
     },
+    "negative": {"negative": ImageOps.invert},
     "beyond": {
         "crop7%_each": partial(cropped, share=0.07),
         "crop10%_each": partial(cropped, share=0.1),
@@ -463,6 +464,29 @@ PARTLY: dict[str, dict[str, Edit]] = {
         "badge30": partial(badge, share=0.3),
     },
 }
+
+_SHAPES = {"4:3": 4 / 3, "3:2": 3 / 2, "1:1": 1.0, "16:9": 16 / 9}
+
+
+def centred(picture: Picture, shape: str) -> Picture:
+    """Cut a picture to a shape from its middle; one on end to that on end."""
+    ratio = _SHAPES[shape] ** (1 if picture.width >= picture.height else -1)
+    size = min(picture.width, picture.height * ratio), min(picture.height, picture.width / ratio)
+    return ImageOps.fit(picture, (round(size[0]), round(size[1])), BICUBIC)
+
+
+def _from_shape(picture: Picture, source: str, shape: str) -> Picture:
+    return centred(centred(picture, source), shape)
+
+
+CENTRED: dict[str, dict[str, Edit]] = {
+    f"{source} to {shape}": {
+        f"{source} to {shape}": partial(_from_shape, source=source, shape=shape)
+    }
+    for source in ("4:3", "3:2")
+    for shape in ("1:1", "16:9")
+}
+"""What applications make of a picture of the first shape, which here a photo is cut to before."""
 
 TURNS = ("hflip", "vflip", "rotate90", "rotate180", "rotate270")
 EXIF = tuple(f"exif{value}" for value in range(2, 9))
