@@ -95,6 +95,8 @@ def hits_of(result: Result) -> Hits:
     found: Hits = {}
     for match in result.matches:
         stage = 0 if match.by == "distance" else 1 if match.view is None else 2
+        if stage == 2 and match.orientation not in ("upright", "flip_horizontal"):
+            stage = 3
         key = match.list, match.entry
         found[key] = min(stage, found.get(key, MISSED))
     return found
@@ -296,7 +298,7 @@ def measure(arguments: Any, folder: Path) -> Iterator[Row]:
     codes = screened_material.codes(insets)
     opened = made_lists(folder, codes)
     screeners = {
-        name: Screener(opened, policy=Policy(effort=Effort.VIEWS, insets=most))
+        name: Screener(opened, policy=Policy(effort=Effort.ALL, insets=most))
         for name, most in (("off", 0), ("on", insets))
     }
     setting = Setting(

@@ -31,20 +31,26 @@ COLUMNS: dict[str, tuple[str, int | None]] = {
 
 
 def is_grid(kind: str) -> bool:
-    """Return whether a kind shows photos side by side and nothing else."""
-    return kind in GRIDS or kind.startswith("collage")
+    """Return whether a kind shows whole photos side by side and nothing else."""
+    return kind in GRIDS or (kind.startswith("collage") and not is_cut(kind))
+
+
+def is_cut(kind: str) -> bool:
+    """Return whether a kind shows photos that are cut to squares."""
+    return kind.endswith("squares")
 
 
 def is_upright(kind: str) -> bool:
-    """Return whether a kind shows photos neither turned nor in perspective."""
-    return kind not in TURNED
+    """Return whether a kind shows whole photos neither turned nor in perspective."""
+    return kind not in TURNED and not is_cut(kind)
 
 
 # Names, kinds and sides of pooled figures.
 POOLS: tuple[tuple[str, Callable[[str], bool], Callable[[int], bool]], ...] = (
     (f"upright, from {LEAST} pixels", is_upright, lambda side: side >= LEAST),
     (f"collages and the like, from {LEAST}", is_grid, lambda side: side >= LEAST),
-    (f"prints and screens, from {LEAST}", lambda kind: not is_upright(kind), lambda s: s >= LEAST),
+    (f"prints and screens, from {LEAST}", lambda kind: kind in TURNED, lambda s: s >= LEAST),
+    (f"squares of photos, from {LEAST}", is_cut, lambda side: side >= LEAST),
     ("upright, 128 pixels", is_upright, lambda side: side == 128),
     ("upright, 96 pixels", is_upright, lambda side: side == 96),
     ("all, 96 pixels", lambda _: True, lambda side: side == 96),
@@ -62,9 +68,12 @@ def share(rows: Sequence[Row], key: str, at: int | None) -> float:
 
 
 def shares(rows: Sequence[Row], columns: Sequence[str] = tuple(COLUMNS)) -> list[str]:
-    """Return a table's cells of what is found, with the last in bold."""
+    """Return a table's cells of what is found, with the default effort in bold."""
     cells = [f"{share(rows, *COLUMNS[column]):.1f}" for column in columns]
-    return [*cells[:-1], f"**{cells[-1]}**"]
+    return [
+        f"**{cell}**" if column == "views" else cell
+        for column, cell in zip(columns, cells, strict=True)
+    ]
 
 
 def pooled_table(rows: Sequence[Row]) -> str:
@@ -173,7 +182,7 @@ def paragraphs(rows: Sequence[Row]) -> Iterator[str]:
         yield f"Photos found, in %, mean of the kinds; {drawings:,} pictures:\n"
         yield pooled_table(some)
         yield (
-            f"Found without insets but not with them, at distance, evidence and views: "
+            f"Found without insets but not with them, by effort: "
             f"{', '.join(map(str, lost))}. Of {boxes:,} matches by insets {placed:,} have the"
             " photo's box, at an overlap of 80 %.\n"
         )
@@ -182,7 +191,7 @@ def paragraphs(rows: Sequence[Row]) -> Iterator[str]:
         yield "By side and format, all kinds:\n"
         yield side_table(some)
     if some := by_section.get("false"):
-        yield "False matches (distance / evidence / views):\n"
+        yield "False matches (distance / evidence / views / all):\n"
         yield false_table(some)
     if some := by_section.get("time"):
         yield "Time of a picture of some 1080×2400 pixels as PNG, on one thread:\n"
@@ -202,7 +211,7 @@ def plot(rows: Sequence[Row], path: Path) -> None:
         some = [row for row in recall if row["set"] == group]
         _draw(axes, "C0", "interfaces", [r for r in some if is_interface(r["kind"])])
         _draw(axes, "C1", "collages and the like", [r for r in some if is_grid(r["kind"])])
-        _draw(axes, "C2", "prints and screens", [r for r in some if not is_upright(r["kind"])])
+        _draw(axes, "C2", "prints and screens", [r for r in some if r["kind"] in TURNED])
         axes.set(title=f"{group} kinds", xlabel="shorter side of the photo, pixels", ylim=(-3, 103))
         axes.set_xticks(sorted({row["side"] for row in some}))
         axes.grid(visible=True, linewidth=0.3)
