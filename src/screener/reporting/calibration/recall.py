@@ -22,7 +22,7 @@ from screener.reporting.calibration.edits import EDITS
 from screener.screening.input.hash_item import HashedInput, hash_item
 from screener.screening.input.hasher import HashMode, Target
 from screener.screening.input.located_hash import LocatedHash, list_weighed
-from screener.screening.matching.evidence_search import list_queried, list_thresholds
+from screener.screening.matching.evidence_search import find_thresholds, list_queried
 from screener.screening.policy import Effort, Policy
 from screener.screening.result import Reason
 
@@ -94,19 +94,19 @@ class EditingJob:
         That of a view which needs a share of the threshold is divided by the share.
         """
         bits = np.unpackbits(np.frombuffer(original.value, np.uint8))
-        thresholds = list_thresholds(self.list_name, self.policy)
+        thresholds = find_thresholds(self.list_name, self.policy)
         most: list[int] = []
         for group, columns in list_weighed(form.hashes):
             weighable = np.frombuffer(group.find_weighable(self.policy.floor[PDQ.name]), np.bool_)
             for with_views, queries in enumerate(columns.to_queries(group.values)):
-                views, order = list_queried(columns, with_views=bool(with_views))
-                turns = np.resize(order, len(queries.ceilings))
+                if not len(queries.ceilings):
+                    continue
+                queried = list_queried(thresholds, columns, with_views=bool(with_views))
                 differs = np.unpackbits(queries.codes, axis=1) != bits
                 distances = (queries.weights * differs).sum(axis=1, dtype=np.int64)
                 evidence = (queries.ceilings - distances) // SIXTEENTHS
-                shares = np.repeat([one.enough if one else 1 for one in views], len(order))
-                evidence = evidence // shares[: len(evidence)]
-                counts = (evidence >= thresholds[turns]) & weighable[turns]
+                counts = (evidence >= queried.thresholds) & weighable[queried.turns]
+                evidence = evidence // [one.enough if one else 1 for one in queried.views]
                 most += evidence[counts].astype(int).tolist()
         return max(most, default=None)
 

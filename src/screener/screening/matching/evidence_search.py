@@ -12,7 +12,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from functools import cache, partial
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,11 +43,6 @@ from screener.screening.result import Match
 # weight.
 _SKETCH_MARGIN = 1
 
-# The numbers of the orientations that a group's queries have, by how many those are.
-_ORDERS = {0: [0]} | {
-    count: [ORIENTATIONS.index(name) for name in names] for count, names in ORIENTATIONS_OF.items()
-}
-
 _BEYOND = 1024  # in bits; no query has half of so much evidence
 
 
@@ -57,31 +53,40 @@ def find_threshold(hash_list: HashList, policy: Policy) -> int | None:
     return policy.evidence_threshold(hash_list.name, PDQ.name)
 
 
-def list_thresholds(list_name: str, policy: Policy) -> NDArray[np.int64]:
-    """Return the bits that make a hit in each orientation; more than there can be if none do."""
-    upright, turned = (
-        policy.evidence_threshold(list_name, PDQ.name, turned=turned) or _BEYOND
-        for turned in (False, True)
-    )
-    return np.array([upright] + [turned] * (len(ORIENTATIONS) - 1))
+def find_thresholds(list_name: str, policy: Policy) -> tuple[int, int]:
+    """Return the bits that make an upright and a turned hit; more than there can be if none do."""
+    find = partial(policy.evidence_threshold, list_name, PDQ.name)
+    return find() or _BEYOND, find(turned=True) or _BEYOND
+
+
+class Queried(NamedTuple):
+    """The view, None for no view, the orientation and the threshold of each query of a group."""
+
+    views: Sequence[View | None]
+    turns: NDArray[np.int64]
+    thresholds: NDArray[np.int64]
 
 
 def list_queried(
-    columns: EvidenceColumns, *, with_views: bool
-) -> tuple[Sequence[View | None], Sequence[int]]:
-    """Return the views of a group's queries, None for no view, and the orientations of each."""
-    if not with_views:
-        return (None,), _ORDERS[len(ORIENTATIONS)]
-    return VIEWS_OF[columns.shape], _ORDERS[columns.view_orientations]
+    thresholds: tuple[int, int], columns: EvidenceColumns, *, with_views: bool
+) -> Queried:
+    """Return what the queries of a group are, of its views or of the group as it is."""
+    if with_views:
+        return _list_queried(thresholds, columns.shape, columns.view_orientations)
+    return _list_queried(thresholds, None, len(ORIENTATIONS))
 
 
-def share_thresholds(
-    thresholds: NDArray[np.int64], views: Sequence[View | None]
-) -> NDArray[np.int64]:
-    """Return the bits that make a hit for each view, or None for no view, by orientation."""
+@cache
+def _list_queried(thresholds: tuple[int, int], shape: str | None, orientations: int) -> Queried:
+    views = (None,) if shape is None else VIEWS_OF[shape]
+    turns = [ORIENTATIONS.index(name) for name in ORIENTATIONS_OF[orientations]]
     shares = [one.enough if one else 1 for one in views]
-    bits: NDArray[np.int64] = np.ceil(np.outer(shares, thresholds)).astype(np.int64)
-    return bits.ravel()
+    bits = np.outer(shares, [thresholds[turn > 0] for turn in turns])
+    return Queried(
+        [view for view in views for _ in turns],
+        np.tile(turns, len(views)),
+        np.ceil(bits).astype(np.int64).ravel(),
+    )
 
 
 def find_effort(item: HashedInput, highest: Effort) -> Effort:
@@ -113,7 +118,7 @@ def match_evidence(
     """
     if find_threshold(hash_list, policy) is None:
         return
-    batch = _Batch(list_thresholds(hash_list.name, policy), policy.floor[PDQ.name])
+    batch = _Batch(find_thresholds(hash_list.name, policy), policy.floor[PDQ.name])
     for number, item in enumerate(items):
         own = hits[number]
         if hash_list.name in own.excluded or own.unsure:
@@ -143,36 +148,32 @@ class _Batch:
     pictures as they are, though they count for nothing if these match.
     """
 
-    def __init__(self, thresholds: NDArray[np.int64], floor: int) -> None:
+    def __init__(self, thresholds: tuple[int, int], floor: int) -> None:
         self._thresholds = thresholds
         self._floor = floor
         self._queries: list[Queries] = []
         self._budgets: list[NDArray[np.int32]] = []
-        # The number of an item, its group, and the view, orientation and threshold of each query.
-        self._groups: list[tuple[int, OrientedHashes, list[tuple[View | None, int, int]]]] = []
+        # The number of an item, its group, what the group's queries are, and which are searched.
+        self._groups: list[tuple[int, OrientedHashes, Queried, NDArray[np.int64]]] = []
 
     def add(
         self, number: int, group: OrientedHashes, columns: EvidenceColumns, *, with_views: bool
     ) -> None:
         """Add those queries, of views or of a group as it is, that can reach the threshold."""
         queries = columns.to_queries(group.values)[with_views]
-        views, order = list_queried(columns, with_views=with_views)
-        turns = np.resize(order, len(queries.ceilings))
-        thresholds = share_thresholds(self._thresholds[list(order)], views)[: len(queries.ceilings)]
-        doubtful = np.frombuffer(group.doubts, np.uint8)[turns] > 0
-        budgets = queries.budgets(thresholds)
+        if not len(queries.ceilings):
+            return
+        queried = list_queried(self._thresholds, columns, with_views=with_views)
+        doubtful = np.frombuffer(group.doubts, np.uint8)[queried.turns] > 0
+        budgets = queries.budgets(queried.thresholds)
         budgets += doubtful * np.int32(SIXTEENTHS * _SKETCH_MARGIN)
-        weighable = np.frombuffer(group.find_weighable(self._floor), np.bool_)[turns]
+        weighable = np.frombuffer(group.find_weighable(self._floor), np.bool_)[queried.turns]
         rows = np.flatnonzero((budgets >= 0) & weighable)
         if rows.size:
             codes, weights, ceilings = queries
             self._queries.append(Queries(codes[rows], weights[rows], ceilings[rows]))
             self._budgets.append(budgets[rows])
-            queried = [
-                (views[row // len(order)], int(turns[row]), int(thresholds[row]))
-                for row in rows.tolist()
-            ]
-            self._groups.append((number, group, queried))
+            self._groups.append((number, group, queried, rows))
 
     def search(
         self, hash_list: HashList, policy: Policy, threads: int
@@ -191,14 +192,14 @@ class _Batch:
         if not len(rows):
             return
         holders = find_holders(hash_list, PDQ, rows)
-        owners = [
-            (number, group, *one) for number, group, queried in self._groups for one in queried
-        ]
-        for query, (start, end) in enumerate(pairwise(offsets.tolist())):
-            if start == end:
-                continue
-            number, group, view, orientation, threshold = owners[query]
+        ends = np.cumsum([len(rows) for *_, rows in self._groups])
+        for query in np.flatnonzero(np.diff(offsets)).tolist():
+            at = int(np.searchsorted(ends, query, side="right"))
+            number, group, queried, kept = self._groups[at]
+            row = kept[query - ends[at]]
+            view = queried.views[row]
             if view is None or self._is_detailed(queries.codes[query]):
+                start, end = offsets[query : query + 2].tolist()
                 evidence = [
                     queries.evidence(query, int(distance)) for distance in distances[start:end]
                 ]
@@ -207,9 +208,9 @@ class _Batch:
                     EvidenceHits(
                         hash_list.name,
                         policy,
-                        tuple(group.split())[orientation],
+                        tuple(group.split())[queried.turns[row]],
                         view.name if view else None,
-                        threshold,
+                        int(queried.thresholds[row]),
                         holders,
                         list(zip(rows[start:end].tolist(), evidence, strict=True)),
                     ),
