@@ -406,16 +406,30 @@ def highest(found: np.ndarray, counted: np.ndarray, most: int = 8) -> list[Any]:
 
 
 JOINT = (20, 30, 40, 50, 60, 70, 80, 90, 100)  # thresholds at which joint rules are tried
-Rule = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]  # of evidence, distance and gap
+Rule = Callable[[Found, np.ndarray], np.ndarray]  # of what is found and the gap
+
+
+def needing(more: int) -> Rule:
+    """Return a rule by which turned copies need so many bits more."""
+    return lambda found, _: np.maximum(
+        np.maximum(found[1], found[3]), np.maximum(found[2], found[4]) - more
+    )
+
+
+# Each returns the evidence of the listed codes, or none for those that a condition excludes.
 RULES: dict[str, Rule] = {
-    "evidence alone": lambda more, away, gap: more > LEAST,
+    "evidence; turned copies need 20 bits more": lambda found, gap: found[7],
+    "turned copies need no more": needing(0),
+    "turned copies need 40 bits more": needing(40),
     **{
-        f"and at most {most} bits differ": lambda more, away, gap, most=most: away <= most
+        f"and at most {most} bits differ": lambda found, gap, most=most: np.where(
+            found[6] <= most, found[7], LEAST
+        )
         for most in (60, 80, 100)
     },
     **{
-        f"and {least} bits more than the second best": lambda more, away, gap, least=least: (
-            gap >= least
+        f"and {least} bits more than the second best": lambda found, gap, least=least: np.where(
+            gap >= least, found[7], LEAST
         )
         for least in (10, 20, 40)
     },
@@ -437,14 +451,14 @@ def joint_rules(photos: Sequence[Row], names: Sequence[str]) -> Iterator[Row]:
             if form not in ("edited", "mirrored") or GROUP[name] in ("none", "beyond"):
                 continue
             copies, pairs = copies + 1, pairs + int(others[at].sum())
-            near, away, more = columns[0] <= RADIUS, columns[6], columns[7]
+            near, more = columns[0] <= RADIUS, columns[7]
             first = int(more.argmax())
             second = int(more[others[first]].max(initial=LEAST))
             gap = more - np.where(others[first], int(more[first]), second)
-            for rule, holds in RULES.items():
-                kept = holds(more, away, gap)
+            for rule, judge in RULES.items():
+                bits = judge(columns, gap)
                 for threshold in JOINT:
-                    hits = kept & (more >= threshold)
+                    hits = bits >= threshold
                     found[rule, threshold] += bool(hits[at] | near[at])
                     false[rule, threshold] += int((hits & others[at] & ~near).sum())
     for rule in RULES:
