@@ -25,6 +25,7 @@ photo; the last ones (sizes, order, floors) saw all of them, so that recall of t
 from __future__ import annotations
 
 import io
+import os
 import re
 import warnings
 from collections import Counter
@@ -32,6 +33,8 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # else its threads wait for one another
 
 import imagehash
 import lists
