@@ -260,4 +260,22 @@ bool QueryGroups::sum_up(QueryGroup& group) {
   return true;
 }
 
+std::vector<bool> find_dear(const WeightedQueries& queries, const WeightedBatch& batch,
+                            const std::uint32_t* numbers, const WeightedCosts& costs, double most) {
+  const auto cost = [&](std::size_t at) { return costs.of(queries.spread(at).buckets); };
+  std::vector<bool> dear(queries.count(), false);
+  double dearest = 0;
+  for (std::size_t at = 0; at < queries.count(); ++at) dearest = std::max(dearest, cost(at));
+  if (static_cast<double>(std::min(kGrouped, queries.count())) * dearest <= most) return dear;
+  QueryGroups groups;
+  groups.begin(batch, numbers, queries.count(), queries.bytes());
+  for (const QueryGroup& group : groups.groups()) {
+    double sum = 0;
+    for (std::size_t i = 0; i < group.weighed.count; ++i) sum += cost(group.queries[i]);
+    if (sum <= most) continue;
+    for (std::size_t i = 0; i < group.weighed.count; ++i) dear[group.queries[i]] = true;
+  }
+  return dear;
+}
+
 }  // namespace screener
