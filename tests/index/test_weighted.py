@@ -114,6 +114,27 @@ def test_mirror_images_cost_a_flat_scan_less() -> None:
     assert fours < 0.8 * pairs < 0.7 * alone
 
 
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_batch_of_narrow_and_wide_budgets_is_split(threads: int) -> None:
+    """Wide ones share a flat scan, narrow ones use the tables, each where it costs less."""
+    rng = np.random.default_rng(threads)
+    codes = drawn_codes.random_codes(rng, 100_000, 32)
+    index = HammingIndex.build(codes)
+    weights = weighted_codes.evidence_like(rng, 120, 256)
+    queries, weights = mirrored(rng, codes[:120], weights, 2)
+    distances = weighted_distances(codes, queries, weights)
+    near = np.partition(distances, 3, axis=1)[:, 3]
+    is_wide = np.arange(120) >= 60
+    budgets = np.where(is_wide, near, near // 20)
+    whole, narrow, wide = (
+        index.explain_weighted(queries[some], weights[some], budgets[some])
+        for some in (slice(None), ~is_wide, is_wide)
+    )
+    assert (whole.way, narrow.way, wide.way) == ("lookup", "lookup", "flat")
+    found = index.search_weighted(queries, weights, budgets, threads=threads)
+    assert_same(found, differential.weighted_answer(distances, budgets))
+
+
 @pytest.mark.parametrize("width", WIDTHS)
 def test_single_queries_answer_as_the_batch(width: int) -> None:
     """One query with an integer budget returns its own part of the batch, hits or none."""

@@ -31,14 +31,14 @@ constexpr double kJoinSlot = 0.65;     // and each slot in it
 constexpr double kJoinPair = 0.6;
 
 // The same of weighted searches.
-constexpr double kWeightedQuery = 4000;
+constexpr double kWeightedQuery = 5000;
 constexpr double kWeightedKey = 3;
-constexpr double kWeightedLine = 8;
-constexpr double kWeightedPassed = 0.012;  // of the sketches tested
-constexpr double kWeightedLayOut = 0.033;  // a byte of codes, once for a batch
-constexpr double kWeightedShared = 0.010;  // for each group of queries that it is laid out for
-constexpr double kWeightedJoinLine = 4;    // and a query that visits it
-constexpr double kWeightedJoinKey = 14;
+constexpr double kWeightedLine = 12;
+constexpr double kWeightedPassed = 1.6e-4;  // following it, for each posting and bucket
+constexpr double kWeightedLayOut = 0.033;   // a byte of codes, once for a batch
+constexpr double kWeightedShared = 0.010;   // for each group of queries that it is laid out for
+constexpr double kWeightedJoinLine = 4;     // and a query that visits it
+constexpr double kWeightedJoinKey = 30;
 constexpr double kWeightedJoinSlot = 0.2;  // of all tables, once a block
 
 // The share of a large bucket whose sketches weigh about as much as the query's.
@@ -112,16 +112,17 @@ WeightedCosts::WeightedCosts(const Ring& ring) {
   // Whole lines, as a bucket of few slots has one, and begins in one if it has more.
   lines = slots <= kLine ? lines_in_bucket(slots) : slots / kLine + 0.5;
   query = kWeightedQuery;
-  bucket = kWeightedKey + lines * (kWeightedLine + kLine * kWeightedPassed * kCandidateCost);
+  bucket = kWeightedKey + lines * kWeightedLine;
+  passed = slots * kWeightedPassed;
   flat = weighted_flat_cost(ring.count, ring.bytes, 1);
+  group = weighted_group_cost(ring.count, ring.bytes);
   most_lines = static_cast<std::size_t>(flat / kWeightedLine) + 1024;
   most_candidates = static_cast<std::size_t>(flat / kManyCost) + 1024;
 }
 
 double weighted_join_cost(const Ring& ring, double buckets, std::uint64_t queries) {
   const WeightedCosts costs(ring);
-  const double each = kWeightedJoinKey +
-                      costs.lines * (kWeightedJoinLine + kLine * kWeightedPassed * kCandidateCost);
+  const double each = kWeightedJoinKey + costs.lines * kWeightedJoinLine + buckets * costs.passed;
   return kWeightedQuery + buckets * each +
          kWeightedJoinSlot * static_cast<double>(ring.slots) /
              static_cast<double>(std::max<std::uint64_t>(queries, 1));
@@ -130,9 +131,13 @@ double weighted_join_cost(const Ring& ring, double buckets, std::uint64_t querie
 double weighted_flat_cost(std::uint64_t count, std::size_t bytes, std::uint64_t queries,
                           double groups) {
   const double all = static_cast<double>(count) * static_cast<double>(bytes);
-  return all * (kWeightedShared * groups +
-                kWeightedLayOut / static_cast<double>(std::max<std::uint64_t>(queries, 1))) +
+  return groups * weighted_group_cost(count, bytes) +
+         all * kWeightedLayOut / static_cast<double>(std::max<std::uint64_t>(queries, 1)) +
          kWeightedQuery / 2;
+}
+
+double weighted_group_cost(std::uint64_t count, std::size_t bytes) {
+  return static_cast<double>(count) * static_cast<double>(bytes) * kWeightedShared;
 }
 
 RadiusPlan Planner::make(std::uint32_t radius) const {

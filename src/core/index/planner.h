@@ -31,8 +31,9 @@ enum class Way { flat, lookup, join };  // all codes; query by query; bucket by 
 
 struct Plan {
   Way way;
-  double flat;    // nanoseconds expected for each query if all codes are compared
-  double tables;  // the same with tables, infinite where they are no good
+  double flat;          // nanoseconds expected for each query if all codes are compared
+  double tables;        // the same with tables, infinite where they are no good
+  bool splits = false;  // whether weighted queries that cost less so share a flat scan
 };
 
 // What comparing with `count` codes takes for each query of a batch, in nanoseconds.
@@ -42,12 +43,14 @@ double flat_cost(std::uint64_t count, std::size_t bytes, std::uint64_t queries);
 struct WeightedCosts {
   explicit WeightedCosts(const Ring& ring);
 
-  double of(double buckets) const { return query + buckets * bucket; }
-  // More lines or candidates than these: compare with all codes.
+  double of(double buckets) const { return query + buckets * (bucket + buckets * passed); }
   double query;
-  double bucket;  // finding one, reading it and following what passes
+  double bucket;  // finding one and reading it
+  double passed;  // following what passes of one: the more the wider the thresholds are
   double lines;   // of a bucket
-  double flat;    // comparing with all codes
+  double flat;    // comparing with all codes, alone
+  double group;   // the same for a group that shares a scan with others
+  // More lines or candidates than these: compare with all codes.
   std::size_t most_lines;
   std::size_t most_candidates;
 };
@@ -59,6 +62,9 @@ double weighted_join_cost(const Ring& ring, double buckets, std::uint64_t querie
 // there are so many groups for each query (weighted_groups.h).
 double weighted_flat_cost(std::uint64_t count, std::size_t bytes, std::uint64_t queries,
                           double groups = 1);
+
+// What one more group takes of a flat scan that there is anyway.
+double weighted_group_cost(std::uint64_t count, std::size_t bytes);
 
 // Makes the plans of the tables of an index, each when it is first asked for. Threads may share it.
 class Planner {

@@ -1,13 +1,12 @@
 #include "index/weighted_groups.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstring>
 #include <functional>
 #include <numeric>
 #include <optional>
-
-#include "bits.h"
 
 namespace screener {
 namespace {
@@ -15,7 +14,7 @@ namespace {
 constexpr std::size_t kReach = 15;         // queries behind one that may join it
 constexpr std::uint32_t kMostSum = 254;    // below what a byte ends at
 constexpr std::uint32_t kScaleBits = 16;   // sums are scaled to that: factors are of 2^-16
-constexpr std::uint32_t kMostImpure = 24;  // of 64 half bytes that differ in a part of their bits
+constexpr std::uint32_t kMostImpure = 40;  // of 64 half bytes that differ in a part of their bits
 constexpr float kSpreads = 3.6f;           // between the sum of a random code and the limit
 
 // Half bytes of the codes that are laid out, and what is known of each.
@@ -41,15 +40,13 @@ bool look_alike(const std::uint8_t* a, const std::uint8_t* b, std::size_t bytes)
     std::memcpy(&x, a + at, 8);
     std::memcpy(&y, b + at, 8);
     x ^= y;
-    for (std::uint32_t at_bit = 0; at_bit < 64; at_bit += 16)
-      differing += count_bits(static_cast<std::uint32_t>(x >> at_bit & 0xffffu));
+    differing += static_cast<std::uint32_t>(std::popcount(x));
     // A bit at the end of each half if its neighbours in it differ.
     x ^= x >> 2;
     x &= 0x3f3f3f3f3f3f3f3f;
     x |= x >> 2;
     x |= x >> 2;
-    impure += count_bits(static_cast<std::uint32_t>(x & 0x03030303)) +
-              count_bits(static_cast<std::uint32_t>(x >> 32 & 0x03030303));
+    impure += static_cast<std::uint32_t>(std::popcount(x & 0x0303030303030303));
   }
   return impure * 32 <= kMostImpure * bytes && is_about_half(differing, 4 * bytes);
 }
@@ -261,6 +258,24 @@ bool QueryGroups::sum_up(QueryGroup& group) {
         weighed.totals[i % kGrouped] + sums[16 * h + (half_of(code, h) ^ 15)]);
   }
   return true;
+}
+
+std::vector<bool> find_dear(const WeightedQueries& queries, const WeightedBatch& batch,
+                            const std::uint32_t* numbers, const WeightedCosts& costs, double most) {
+  const auto cost = [&](std::size_t at) { return costs.of(queries.spread(at).buckets); };
+  std::vector<bool> dear(queries.count(), false);
+  double dearest = 0;
+  for (std::size_t at = 0; at < queries.count(); ++at) dearest = std::max(dearest, cost(at));
+  if (static_cast<double>(std::min(kGrouped, queries.count())) * dearest <= most) return dear;
+  QueryGroups groups;
+  groups.begin(batch, numbers, queries.count(), queries.bytes());
+  for (const QueryGroup& group : groups.groups()) {
+    double sum = 0;
+    for (std::size_t i = 0; i < group.weighed.count; ++i) sum += cost(group.queries[i]);
+    if (sum <= most) continue;
+    for (std::size_t i = 0; i < group.weighed.count; ++i) dear[group.queries[i]] = true;
+  }
+  return dear;
 }
 
 }  // namespace screener

@@ -3,11 +3,13 @@
 // The hashes of a picture and of the same one mirrored differ, in whole half bytes (see weigh.h),
 // in all bits or in none, and their weights are nearly the same. So with the least of their
 // weights, four queries have a bound on their distances from four sums, and two from two.
+// In tables they share nothing: the buckets near a chunk and near its opposite are others.
 #pragma once
 #include <array>
 #include <vector>
 
 #include "index/pages.h"
+#include "index/planner.h"
 #include "index/weighted_queries.h"
 
 namespace screener {
@@ -51,5 +53,10 @@ class QueryGroups {
   std::vector<QueryGroup> groups_;
   Pages sums_;
 };
+
+// Which of some prepared queries, those of a batch with these numbers, are better compared with all
+// codes: those of groups whose tables cost more than `most`, all of a group together.
+std::vector<bool> find_dear(const WeightedQueries& queries, const WeightedBatch& batch,
+                            const std::uint32_t* numbers, const WeightedCosts& costs, double most);
 
 }  // namespace screener

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "bits.h"
+#include "index/weighted_groups.h"
 #include "threads.h"
 
 namespace screener {
@@ -226,30 +227,26 @@ class TableVisits {
 
 // Prepares some queries. Returns those for which tables are no good.
 std::vector<bool> prepare(const Ring& ring, const WeightedBatch& batch,
-                          const std::uint32_t* numbers, std::size_t count, std::size_t threads,
-                          WeightedQueries& queries) {
-  const WeightedCosts costs(ring);
+                          const std::uint32_t* numbers, std::size_t count, double most,
+                          std::size_t threads, WeightedQueries& queries) {
   queries.begin(count, ring.bytes);
   share_out((count + kSetQueries - 1) / kSetQueries, threads, [&](std::size_t task, std::size_t) {
     const std::size_t end = std::min(count, (task + 1) * kSetQueries);
     for (std::size_t at = task * kSetQueries; at < end; ++at) queries.set(at, batch, numbers[at]);
   });
-  std::vector<bool> hopeless(count, false);
-  for (std::size_t at = 0; at < count; ++at)
-    hopeless[at] = costs.of(queries.spread(at).buckets) > costs.flat;
-  return hopeless;
+  return find_dear(queries, batch, numbers, WeightedCosts(ring), most);
 }
 
 }  // namespace
 
 void join_weighted(const Ring& ring, const WeighKernel& kernel, const WeightedBatch& batch,
-                   const std::vector<std::uint32_t>& numbers, std::size_t threads,
+                   const std::vector<std::uint32_t>& numbers, double most, std::size_t threads,
                    std::vector<Found>& found, std::vector<std::uint32_t>& others) {
   WeightedQueries queries;
   for (std::size_t first = 0; first < numbers.size(); first += kQueries) {
     const std::size_t count = std::min(kQueries, numbers.size() - first);
     std::vector<bool> left_out =
-        prepare(ring, batch, numbers.data() + first, count, threads, queries);
+        prepare(ring, batch, numbers.data() + first, count, most, threads, queries);
     std::vector<TableVisits> shares;
     shares.reserve(std::min<std::size_t>(threads, ring.tables));
     for (std::size_t i = 0; i < std::min<std::size_t>(threads, ring.tables); ++i)

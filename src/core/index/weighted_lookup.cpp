@@ -28,7 +28,6 @@ void WeightedLookup::begin(const Ring& ring, const WeighKernel& kernel) {
 bool WeightedLookup::run(WeightedQueries& queries, std::size_t at, std::vector<Found>& found) {
   const WeightedCosts costs(*ring_);
   const double buckets = queries.spread(at).buckets;
-  if (costs.of(buckets) > costs.flat) return false;
   const auto usual = static_cast<std::size_t>(kLong * buckets * costs.lines) + 1024;
   if (!list_lines(queries, at, std::min(usual, costs.most_lines))) {
     // Buckets far longer than usual: other thresholds may go round them.

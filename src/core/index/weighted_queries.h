@@ -40,6 +40,7 @@ class WeightedQueries {
   void spread_again(std::size_t at, const std::uint32_t* dear);
 
   std::size_t count() const { return count_; }
+  std::size_t bytes() const { return bytes_; }
   const WeighedQuery* queries() const { return queries_.data(); }
   const Spread& spread(std::size_t at) const { return spreads_[at]; }
   std::uint32_t chunk(std::size_t at, std::size_t table) const {

@@ -1,6 +1,7 @@
 #include "index/weighted_search.h"
 
 #include <algorithm>
+#include <array>
 #include <limits>
 #include <stdexcept>
 
@@ -13,21 +14,26 @@ namespace screener {
 namespace {
 
 constexpr std::size_t kTaskQueries = 32;  // looked up by one thread at a time
-constexpr std::size_t kSample = 32;       // queries that tell what a batch costs
+constexpr std::size_t kSample = 32;       // queries at least that tell what a batch costs
+constexpr std::size_t kSampled = 32;      // one pair in so many queries does
 
 using Numbers = std::vector<std::uint32_t>;  // of queries, ascending
 
-// The average of what the budgets of a few of these queries are spread over.
-double buckets_of(const WeightedBatch& batch, const Numbers& numbers, std::size_t bytes) {
+// What the budgets of a few of these queries are spread over, each with the next, as mirror images
+// stand side by side.
+std::vector<std::array<double, 2>> sample_buckets(const WeightedBatch& batch,
+                                                  const Numbers& numbers, std::size_t bytes) {
   WeightedQueries queries;
   queries.begin(1, bytes);
-  const std::size_t some = std::min(kSample, numbers.size());
-  double buckets = 0;
-  for (std::size_t i = 0; i < some; ++i) {
-    queries.set(0, batch, numbers[i * numbers.size() / some]);
-    buckets += queries.spread(0).buckets;
-  }
-  return some == 0 ? 0 : buckets / static_cast<double>(some);
+  std::vector<std::array<double, 2>> buckets(
+      std::min(std::max(kSample / 2, numbers.size() / kSampled), numbers.size()));
+  for (std::size_t i = 0; i < buckets.size(); ++i)
+    for (std::size_t k = 0; k < 2; ++k) {
+      const std::size_t at = i * numbers.size() / buckets.size() + k;
+      queries.set(0, batch, numbers[std::min(at, numbers.size() - 1)]);
+      buckets[i][k] = queries.spread(0).buckets;
+    }
+  return buckets;
 }
 
 // How many groups a flat scan makes of the first queries, for each of them.
@@ -51,10 +57,11 @@ Numbers with_budget(const WeightedBatch& batch) {
 class WeightedSearch {
  public:
   WeightedSearch(const Index& index, const WeightedBatch& batch, const WeighKernel& kernel,
-                 std::size_t threads)
+                 bool splits, std::size_t threads)
       : holding_(index.holding()),
         batch_(batch),
         kernel_(kernel),
+        splits_(splits),
         threads_(std::max<std::size_t>(threads, 1)) {}
 
   void search_part(const Part& part, const Numbers& numbers, Way way) {
@@ -116,6 +123,12 @@ class WeightedSearch {
     Numbers left;
   };
 
+  // What a group of queries may cost in tables.
+  double most(const Ring& ring) const {
+    const WeightedCosts costs(ring);
+    return splits_ ? costs.group : costs.flat;
+  }
+
   void look_up(const Ring& ring, const Numbers& numbers) {
     const std::size_t tasks = (numbers.size() + kTaskQueries - 1) / kTaskQueries;
     std::vector<Share> shares(std::max<std::size_t>(1, std::min(threads_, tasks)));
@@ -124,13 +137,15 @@ class WeightedSearch {
       thread_local WeightedQueries queries;
       Share& share = shares[thread];
       lookup.begin(ring, kernel_);
-      queries.begin(1, ring.bytes);
-      const std::size_t end = std::min(numbers.size(), (task + 1) * kTaskQueries);
-      for (std::size_t i = task * kTaskQueries; i < end; ++i) {
-        queries.set(0, batch_, numbers[i]);
+      const std::uint32_t* own = numbers.data() + task * kTaskQueries;
+      queries.begin(std::min(kTaskQueries, numbers.size() - task * kTaskQueries), ring.bytes);
+      for (std::size_t at = 0; at < queries.count(); ++at) queries.set(at, batch_, own[at]);
+      const std::vector<bool> dear =
+          find_dear(queries, batch_, own, WeightedCosts(ring), most(ring));
+      for (std::size_t at = 0; at < queries.count(); ++at) {
         const std::size_t before = share.found.size();
-        if (!lookup.run(queries, 0, share.found)) share.left.push_back(numbers[i]);
-        for (std::size_t k = before; k < share.found.size(); ++k) share.found[k].query = numbers[i];
+        if (dear[at] || !lookup.run(queries, at, share.found)) share.left.push_back(own[at]);
+        for (std::size_t k = before; k < share.found.size(); ++k) share.found[k].query = own[at];
       }
     });
     for (const Share& share : shares) {
@@ -141,7 +156,7 @@ class WeightedSearch {
 
   void join_all(const Ring& ring, const Numbers& numbers) {
     Numbers others;
-    join_weighted(ring, kernel_, batch_, numbers, threads_, found_, others);
+    join_weighted(ring, kernel_, batch_, numbers, most(ring), threads_, found_, others);
     look_up(ring, others);
   }
 
@@ -180,27 +195,46 @@ class WeightedSearch {
   const Holding& holding_;
   const WeightedBatch& batch_;
   const WeighKernel& kernel_;
+  const bool splits_;
   std::size_t threads_;
   std::vector<Found> found_;
   Numbers left_;  // queries still to be compared with all codes
 };
 
+// A pair that costs more in tables than flat, alone or with others, is counted as if it were
+// searched so.
 Plan plan_numbers(const Index& index, const WeightedBatch& batch, const Numbers& numbers) {
   const Holding& holding = index.holding();
+  const std::size_t size = numbers.size();
   const double groups = groups_of(batch, numbers, holding.bytes);
-  Plan plan{Way::flat, weighted_flat_cost(holding.count, holding.bytes, numbers.size(), groups),
+  Plan plan{Way::flat, weighted_flat_cost(holding.count, holding.bytes, size, groups),
             std::numeric_limits<double>::infinity()};
-  if (index.parts().empty()) return plan;
-  const double buckets = buckets_of(batch, numbers, holding.bytes);
-  double looked_up = weighted_flat_cost(holding.few.count, holding.bytes, numbers.size(), groups);
-  double joined = looked_up;
-  for (const Part& part : index.parts()) {
-    if (part.ring.slots == 0) continue;
-    looked_up += WeightedCosts(part.ring).of(buckets);
-    joined += weighted_join_cost(part.ring, buckets, numbers.size());
-  }
-  plan.tables = std::min(looked_up, joined);
-  if (plan.tables < plan.flat) plan.way = joined < looked_up ? Way::join : Way::lookup;
+  if (index.parts().empty() || plan.flat < WeightedCosts(index.parts()[0].ring).query) return plan;
+  const double lone = weighted_flat_cost(holding.count, holding.bytes, 1);
+  const double shared = weighted_flat_cost(holding.count, holding.bytes, UINT64_MAX, groups);
+  const double few = weighted_flat_cost(holding.few.count, holding.bytes, size, groups);
+  const auto sample = sample_buckets(batch, numbers, holding.bytes);
+  Way tables = Way::lookup;
+  for (const Way way : {Way::lookup, Way::join})
+    for (const bool splits : {false, true}) {
+      double cost = splits ? weighted_flat_cost(holding.count, holding.bytes, size, 0) : 0;
+      for (const std::array<double, 2>& pair : sample) {
+        double own = few;
+        for (const double buckets : pair)
+          for (const Part& part : index.parts()) {
+            if (part.ring.slots == 0) continue;
+            own += (way == Way::join ? weighted_join_cost(part.ring, buckets, size)
+                                     : WeightedCosts(part.ring).of(buckets)) /
+                   2;
+          }
+        cost += std::min(own, splits ? shared : lone) / static_cast<double>(sample.size());
+      }
+      if (cost >= plan.tables) continue;
+      plan.tables = cost;
+      plan.splits = splits;
+      tables = way;
+    }
+  if (plan.tables < plan.flat) plan.way = tables;
   return plan;
 }
 
@@ -210,13 +244,18 @@ WeightedResult search_weighted(const Index& index, const WeightedBatch& batch,
                                std::optional<Way> way, const WeighKernel& kernel,
                                std::size_t threads) {
   if (batch.count > UINT32_MAX) throw std::length_error("too many queries in one batch");
-  WeightedSearch state(index, batch, kernel, threads);
   const Numbers numbers = with_budget(batch);
-  if (numbers.empty()) return state.result();
+  bool splits = false;
   if (index.parts().empty()) way = Way::flat;
   // A lone query finds out itself whether tables are any good.
   if (!way && batch.count == 1) way = Way::lookup;
-  if (!way) way = plan_numbers(index, batch, numbers).way;
+  if (!way) {
+    const Plan plan = plan_numbers(index, batch, numbers);
+    way = plan.way;
+    splits = plan.splits;
+  }
+  WeightedSearch state(index, batch, kernel, splits, threads);
+  if (numbers.empty()) return state.result();
   if (way == Way::flat) {
     state.search_flat(numbers);
     return state.result();

@@ -1,7 +1,7 @@
 // Exact search by weighted distance: as search.h, with the kernels of weigh.h.
 //
 //   weighted_queries.cpp  deals each budget to the chunks, and sums up the weights for the tests
-//   weighted_groups.cpp   finds queries that can share a flat scan
+//   weighted_groups.cpp   finds queries that can share a flat scan, and those that should
 //   weighted_scan.cpp     Way::flat
 //   weighted_lookup.cpp   Way::lookup: one query at a time
 //   weighted_join.cpp     Way::join: many queries, part of a table by part
