@@ -153,9 +153,9 @@ def hash_frame(
     """Yield the perceptual hashes of all regions of a frame, the whole frame first.
 
     With `sketch`, the hashes of a region may have bits in doubt if no other region frames it. Every
-    PDQ has the evidence for the effort. A region that frames another one, or is there enlarged too,
-    has no views: those of the other one find as many copies. Insets have PDQ alone, and those that
-    show too little to be compared are left out.
+    PDQ has the evidence for the effort. A region that is there enlarged too has no views, nor has
+    one that frames another, but for the whole: its plain margin may be the listed picture's own.
+    Insets have PDQ alone, and those that show too little to be compared are left out.
     """
     regions = find_regions(frame)
     framed_ids = {id(view) for region in regions for view in region.framed}
@@ -165,9 +165,8 @@ def hash_frame(
     for number, region in sorted(enumerate(regions), key=lambda pair: pair[1].pixels.size):
         inner_detail = max((details.get(id(view), 0) for view in region.framed), default=0)
         allow_doubt = sketch and id(region.pixels) not in framed_ids
-        has_views = not region.framed and (
-            region.name == "enlarged" or region.judged not in enlarged
-        )
+        may_be_listed = not region.framed or region.judged is regions[0].judged
+        has_views = may_be_listed and (region.name == "enlarged" or region.judged not in enlarged)
         own_effort = effort if has_views else effort.without_views
         hashes[number] = list(
             _hash_region(frame, region, kinds, inner_detail, allow_doubt, own_effort)
