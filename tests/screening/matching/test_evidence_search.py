@@ -260,8 +260,9 @@ def test_a_turned_picture_needs_more_evidence_than_an_upright_one(make_list, sce
                 assert [replace(match, threshold=80) for match in usual] == [hit]
                 assert {match.threshold for match in usual} == {80 if upright else 100}
             else:
-                assert usual == ()
-                compared += 1
+                # A view may have more than the picture as it is.
+                assert all(match.view and match.evidence >= 100 for match in usual)
+                compared += not usual
             off = screen_at(effort, known, copy, evidence_turned={"pdq": False}).matches
             assert bool(off) == upright
     assert compared > 2
