@@ -61,6 +61,17 @@ def test_a_value_of_many_added_records_is_compared(known, monkeypatch):
     assert not known.refresh().verify().damage
 
 
+def test_a_value_that_added_records_no_longer_repeat_is_compared(known, put, monkeypatch):
+    """A file repeated it in too many entries to be compared; a program gives one another hash."""
+    monkeypatch.setattr(repeated_values, "MIN_FILES", 3)
+    put("id,pdq,md5\n" + "".join(f"e{n},{value(0, 32)},{value(n)}\n" for n in range(3)))
+    assert met(known, "pdq", 0, 32)[1] == []
+
+    known.add([NewRecord("e0", [pdq(1), md5(0)])], source="demo")
+
+    assert len(met(known, "pdq", 0, 32)[1]) == 2
+
+
 @pytest.mark.parametrize(
     ("record", "problem"),
     [

@@ -55,7 +55,7 @@ class Judge:
         }
         if self._is_own:
             repeated_values.release(self._connection, number, sorted(new_values))
-            return 0
+            new_values = set()
         placeholders = repeated_values.judge(
             self._connection, number, self._source, sorted(new_values | self._ended_values)
         )
