@@ -30,7 +30,7 @@ import receipt
 from keep_alive import ask
 from receipt import Row
 from scan import SIZES, drawn_files, scanned
-from service import CONNECTIONS, post, post_once, serving
+from service import CONNECTIONS, medians, post, post_once, ratio, serving
 
 from screener import Policy, Screener, scan
 from screener.screening.policy import Effort
@@ -114,18 +114,12 @@ def serve(known: Path, files: list[str], records: int, jobs: int, folder: Path) 
                 rates[effort].append(post_once(port, pid, uploads))
     first = rates[Effort.DISTANCE]
     for effort, rows in rates.items():
-        pairs = list(zip(rows, first, strict=True))
         yield {
             "route": "/v1/screen", "size": SERVED, "records": records, "effort": str(effort),
             "jobs": jobs,
-            "files_per_s": round(statistics.median(row["files/s"] for row in rows), 1),
-            "share_of_distance": round(
-                statistics.median(one["files/s"] / base["files/s"] for one, base in pairs), 3
-            ),
-            "share_by_processor": round(
-                statistics.median(base["processor_ms"] / one["processor_ms"]
-                                  for one, base in pairs), 3
-            ),
+            "files_per_s": medians(rows)["files/s"],
+            "share_of_distance": ratio(rows, first, "files/s"),
+            "share_by_processor": ratio(first, rows, "processor_ms"),
         }  # fmt: skip
 
 

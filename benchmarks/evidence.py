@@ -70,8 +70,7 @@ from screener.screening.policy import Effort
 THRESHOLD = 80
 TURNED_MORE = 20  # bits that a turned picture needs beside the threshold
 SIDES = ("upright", "mirrored", "otherwise")  # what is searched of a view, from effort to effort
-ORIENTED = np.array([0 if one == "upright" else 1 if one == "flip_horizontal" else 2
-                     for one in pdq.ORIENTATIONS])  # fmt: skip
+ORIENTED = np.array([("upright", "flip_horizontal", one).index(one) for one in pdq.ORIENTATIONS])
 THRESHOLDS = range(40, 165, 5)
 RADIUS = 31
 FLOOR = Policy().floor["pdq"]
@@ -221,7 +220,7 @@ def check_screener(photos: Sequence[Image.Image], others: int) -> None:
     with lists.workplace(None) as folder:
         known = {
             shape: lists.made(
-                folder / f"photos-{len(shape)}-{shape[:1]}.list",
+                folder / f"photos {shape.replace(':', '-')}.list",
                 {"pdq": np.packbits(listed.astype(np.uint8), axis=1)},
             )
             for shape, listed in codes.items()

@@ -56,6 +56,7 @@ from scan import RECORDS, SIZES, drawn_files, scanned
 
 from screener import Policy, Result, Screener, scan
 from screener.hashing import pdq
+from screener.hashing.views import ORIENTATIONS_OF
 from screener.media import opening
 from screener.screening.input.hasher import Hasher
 from screener.screening.input.located_hash import list_groups
@@ -95,7 +96,7 @@ def hits_of(result: Result) -> Hits:
     found: Hits = {}
     for match in result.matches:
         stage = 0 if match.by == "distance" else 1 if match.view is None else 2
-        if stage == 2 and match.orientation not in ("upright", "flip_horizontal"):
+        if stage == 2 and match.orientation not in ORIENTATIONS_OF[2]:
             stage = 3
         key = match.list, match.entry
         found[key] = min(stage, found.get(key, MISSED))

@@ -89,6 +89,19 @@ def test_a_crop_is_found_by_views_alone(photos, scene):
     assert match.view in {view.name for views in VIEWS_OF.values() for view in views}
 
 
+def test_a_crop_of_a_picture_with_a_plain_margin_is_found(make_list, scene):
+    """The margin may be the listed picture's own, as of goods on white: the whole has views too."""
+    pictures = [ImageOps.expand(scene(number), 40, "white") for number in range(20)]
+    known = make_list([pdq_row(one, f"P{number}") for number, one in enumerate(pictures)])
+    found = 0
+    for number, picture in enumerate(pictures):
+        matches = screen_at("views", known, crop(picture, 0.05)).matches
+        assert {match.entry for match in matches} <= {f"P{number}"}
+        found += bool(matches)
+
+    assert found >= 17
+
+
 @pytest.mark.parametrize(("mirrored", "threshold"), [(False, 50), (True, 63)])
 def test_a_crop_to_a_square_needs_less_evidence(make_list, scene, mirrored, threshold):
     """Much of the picture is missing, so a copy has less; no other picture has any."""

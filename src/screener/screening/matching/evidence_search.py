@@ -196,7 +196,7 @@ class _Batch:
         for query in np.flatnonzero(np.diff(offsets)).tolist():
             at = int(np.searchsorted(ends, query, side="right"))
             number, group, queried, kept = self._groups[at]
-            row = kept[query - ends[at]]
+            row = kept[query - ends[at]]  # counted from the last of the group's
             view = queried.views[row]
             if view is None or self._is_detailed(queries.codes[query]):
                 start, end = offsets[query : query + 2].tolist()
